@@ -1,0 +1,109 @@
+"""The parts of the report around its groups: images used, qualitative evaluations, who observed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import highdicom as hd
+from highdicom.sr import RelationshipTypeValues as Relationship
+
+from dicom_templates import codes, wording
+from dicom_templates.identity import MANUFACTURER, MODEL_NAME, ResultIdentity
+from dicom_templates.report_items import container, text
+from dicom_templates.sources import SeriesHeaders
+from pipelines.contract import Exam, Findings, TimePoint
+
+UsedSeries = Mapping[TimePoint, tuple[SeriesHeaders, ...]]
+
+
+def observer(identity: ResultIdentity) -> hd.sr.ObservationContext:
+    """TID 1001: the observer is this device (TID 1004); no person has looked."""
+    return hd.sr.ObservationContext(
+        observer_device_context=hd.sr.ObserverContext(
+            observer_type=codes.DEVICE,
+            observer_identifying_attributes=hd.sr.DeviceObserverIdentifyingAttributes(
+                uid=identity.device_uid,
+                name=identity.station,
+                manufacturer_name=MANUFACTURER,
+                model_name=f"{MODEL_NAME} {identity.software_version}",
+                serial_number=identity.device_uid,
+            ),
+        )
+    )
+
+
+def image_library(used: UsedSeries) -> hd.sr.ContainerContentItem:
+    """TID 1600 with only the images used, restaging first.
+
+    Descriptors that a series shares stand once, on its group: sixteen of them on every image make 5 kB per image.
+    """
+    groups = [_library_group(series) for when in (TimePoint.RESTAGING, TimePoint.BASELINE) for series in used.get(when, ())]
+    return container(codes.IMAGE_LIBRARY, groups)
+
+
+def qualitative_evaluations(findings: Findings, identity: ResultIdentity) -> hd.sr.ContainerContentItem:
+    """TID 1500 row 12: limits of use first, then refusals, warnings, what was used and how."""
+    items = [text(codes.LIMITS.concept, one) for one in wording.limits_of_use(findings)]
+    items += [
+        text(codes.STATEMENTS[one.code].concept, wording.statement_sentence(kind, one))
+        for kind, statements in ((wording.REFUSED, findings.refusals), (wording.WARNING, findings.warnings))
+        for one in statements
+    ]
+    for exam in reversed(findings.case.exams):
+        items += [text(codes.SERIES_USED.concept, one) for one in _series_sentences(exam)]
+    items += [text(codes.PARAMETER.concept, one) for one in _parameter_sentences(findings)]
+    items.append(text(codes.VERSION.concept, version_sentence(identity)))
+    return container(codes.QUALITATIVE_EVALUATIONS, items)
+
+
+def version_sentence(identity: ResultIdentity) -> str:
+    """The number of this result, and what it replaces."""
+    replaces = f"; replaces version {identity.version - 1}" if identity.version > 1 else ""
+    return f"Version {identity.version}{replaces}. Made by {MODEL_NAME} {identity.software_version}."
+
+
+def _library_group(series: SeriesHeaders) -> hd.sr.ContainerContentItem:
+    first = series.headers[0]
+    items: list[hd.sr.ContentItem] = [
+        hd.sr.CodeContentItem(codes.MODALITY, codes.MR, relationship_type=Relationship.HAS_ACQ_CONTEXT),
+        hd.sr.DateContentItem(codes.STUDY_DATE, first.StudyDate, relationship_type=Relationship.HAS_ACQ_CONTEXT),
+    ]
+    if first.get("FrameOfReferenceUID"):
+        items.append(
+            hd.sr.UIDRefContentItem(
+                codes.FRAME_OF_REFERENCE, first.FrameOfReferenceUID, relationship_type=Relationship.HAS_ACQ_CONTEXT
+            )
+        )
+    items += [
+        hd.sr.ImageContentItem(
+            name=codes.SOURCE,
+            referenced_sop_class_uid=header.SOPClassUID,
+            referenced_sop_instance_uid=header.SOPInstanceUID,
+            relationship_type=Relationship.CONTAINS,
+        )
+        for header in series.headers
+    ]
+    return container(codes.IMAGE_LIBRARY_GROUP, items)
+
+
+def _series_sentences(exam: Exam) -> Iterator[str]:
+    when = wording.TIME_POINT_WORDS[exam.files.time_point]
+    for role, series in exam.files.chosen.items():
+        b_values = ", ".join(f"{b:g}" for b in series.role.b_values)
+        b_words = f", b {b_values} s/mm²" if b_values else ""
+        yield (
+            f"{when} {role}: '{series.role.description}'{b_words}, {len(series.paths)} objects, series "
+            f"{series.role.series_uid}. {wording.sentence(series.role.reason)}"
+        )
+    for choice in exam.files.choices:
+        yield f"{when} choice: {wording.sentence(choice)}"
+
+
+def _parameter_sentences(findings: Findings) -> Iterator[str]:
+    for exam in reversed(findings.case.exams):
+        for name, value in exam.parameters:
+            yield f"{wording.TIME_POINT_WORDS[exam.files.time_point]} {name}: {value}"
+    for name, value in findings.parameters:
+        yield f"{name}: {value}"
+
+

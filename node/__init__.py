@@ -1,0 +1,1 @@
+"""All that has state or speaks to a PACS."""

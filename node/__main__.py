@@ -1,0 +1,253 @@
+"""The command line. Each verb reads its arguments, calls one function, and says in its exit code how it went.
+
+Exit codes: 0 done; 1 done, and something needs attention; 2 the command or the configuration is wrong;
+3 the input cannot be used, and the reason was printed.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from node.config import Config, load_config
+from node.errors import ConfigError, RestageError
+from node.logs import configure_logs
+from pipelines.contract import InputUnfit
+
+# What only some verbs need (torch, MONAI, highdicom: seconds of import and 0.4 GB) is imported where they run:
+# `serve` answers within two seconds because of it, and `status` does at once.
+
+ATTENTION, USAGE, UNFIT = 1, 2, 3
+
+app = typer.Typer(
+    help="DICOM-native PACS integration node for rectal cancer MRI. Research use only: not a medical device.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+console = Console()
+errors = Console(stderr=True, soft_wrap=True, highlight=False)
+
+ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The node's config.toml.", metavar="FILE")]
+DEFAULT_CONFIG = Path("config.toml")
+
+
+@app.command()
+def serve(
+    config: ConfigOption = DEFAULT_CONFIG,
+    worker: Annotated[bool, typer.Option(help="Run a scoring worker too.")] = True,
+) -> None:
+    """Run the node: listener, clock, sender and a scoring worker. One command is enough."""
+    from node.app import serve as run
+
+    run(_configured(config), config.resolve(), with_worker=worker)
+
+
+@app.command()
+def work(
+    config: ConfigOption = DEFAULT_CONFIG,
+    parent: Annotated[int | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Run one more scoring worker beside a node that serves."""
+    from node.app import work as run
+
+    run(_configured(config), parent=parent)
+
+
+@app.command()
+def check(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Commissioning doctor: what is wrong with the set-up, on which side, peer by peer. Exit code 1 if anything is."""
+    from node.check import check as findings_of
+    from node.check import render
+
+    findings = []
+    for finding in findings_of(_configured(config)):
+        console.print(render(finding))
+        findings.append(finding)
+    if any(finding.failed for finding in findings):
+        raise typer.Exit(ATTENTION)
+
+
+@app.command()
+def status(
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: Annotated[bool, typer.Option("--json", help="Plain data for programs.")] = False,
+) -> None:
+    """What was received, paired, scored and delivered, per patient, and the reason for all that waits."""
+    from node.app import opened
+    from node.status import read_status, render_status
+
+    with opened(_configured(config)) as (database, _):
+        found = read_status(database)
+    if as_json:
+        typer.echo(json.dumps(found, indent=1))
+    else:
+        console.print(render_status(found))
+
+
+@app.command()
+def retry(
+    config: ConfigOption = DEFAULT_CONFIG,
+    job: Annotated[int | None, typer.Option(help="Number of one failed job.")] = None,
+    delivery: Annotated[int | None, typer.Option(help="Number of one failed delivery.")] = None,
+) -> None:
+    """Try again what failed: one job, one delivery, or, without options, everything."""
+    from node import jobs, outbox
+    from node.app import opened
+    from node.decide import retry_all
+
+    with opened(_configured(config)) as (database, _):
+        if job is not None:
+            jobs.retry(database, job)
+        if delivery is not None:
+            outbox.retry(database, delivery)
+        if job is None and delivery is None:
+            job_count, delivery_count = retry_all(database)
+            console.print(f"{job_count} jobs and {delivery_count} deliveries will be tried again")
+
+
+@app.command()
+def pair(
+    baseline: Annotated[str, typer.Argument(help="Study Instance UID of the baseline exam.")],
+    restaging: Annotated[str, typer.Argument(help="Study Instance UID of the restaging exam.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Pair two exams by your own decision, whatever dates, names or words say."""
+    from node.app import opened
+    from node.decide import pair as decide
+
+    with opened(_configured(config)) as (database, _):
+        decide(database, baseline, restaging)
+    console.print("noted: the running node plans it within seconds")
+
+
+@app.command()
+def unpair(
+    pair_number: Annotated[int, typer.Argument(metavar="PAIR", help="Number of the pair, from `restage status`.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Take a pair apart: nothing more of it is scored or sent."""
+    from node.app import opened
+    from node.decide import unpair as decide
+
+    with opened(_configured(config)) as (database, _):
+        decide(database, pair_number)
+    console.print("noted: the running node plans it within seconds")
+
+
+@app.command()
+def score(
+    out: Annotated[Path, typer.Option(help="Folder for the results.", metavar="DIR")],
+    baseline: Annotated[Path | None, typer.Option(help="Folder with the baseline exam.", metavar="DIR")] = None,
+    restaging: Annotated[Path | None, typer.Option(help="Folder with the restaging exam.", metavar="DIR")] = None,
+    config: Annotated[Path | None, typer.Option("--config", "-c", help="Take [scoring] from here.")] = None,
+) -> None:
+    """Score the exams in two folders, without a PACS: the same findings as the node's for the same files."""
+    from pipelines.models import load_models
+
+    from node.folders import score_folders
+
+    if baseline is None and restaging is None:
+        raise typer.BadParameter("name at least one exam: --baseline DIR, --restaging DIR")
+    settings = _configured(config) if config else Config()
+    scoring = settings.scoring
+    with console.status("loading models"):
+        models = load_models(settings.bundles_dir, scoring.systems, scoring.device)
+    with console.status("scoring"):
+        result = score_folders(baseline, restaging, out, models, scoring.roi_pattern)
+    typer.echo(result.report)
+
+
+@app.command()
+def classify(
+    folder: Annotated[Path, typer.Argument(help="Folder with DICOM files, at any depth.", metavar="DIR")],
+    as_json: Annotated[bool, typer.Option("--json", help="Plain data for programs.")] = False,
+) -> None:
+    """What each series is: role, b-values, confidence and reason; what is no DICOM is named."""
+    from node.classified import classify_folder, render_classified
+
+    found = classify_folder(folder)
+    if as_json:
+        typer.echo(json.dumps([role.as_json() for role in found.roles], indent=1))
+    else:
+        console.print(render_classified(found))
+    for skipped in found.skipped:
+        errors.print(f"skipped {skipped.path}: {skipped.reason}")
+
+
+@app.command()
+def phantom(
+    out: Annotated[Path, typer.Option(help="Folder for the cohort.", metavar="DIR")],
+    patients: Annotated[int, typer.Option(min=1, help="How many patients.")] = 20,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same cohort.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+) -> None:
+    """Write a synthetic cohort with a known truth: DICOM exams and cohort.csv."""
+    from node.progress import bar
+    from pipelines.phantom.cohort import write_cohort
+
+    with bar("patients") as advance:
+        write_cohort(out, patients, seed, progress=advance, workers=workers)
+    console.print(f"{patients} patients in {out}")
+
+
+@app.command()
+def train(
+    system: Annotated[str, typer.Argument(help="segmenter or signature_svm.")],
+    cohort: Annotated[Path, typer.Option(help="Folder with cohort.csv.", metavar="DIR")],
+    out: Annotated[Path, typer.Option(help="Folder for the bundle.", metavar="BUNDLE")],
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bundle on the same machine.")] = 1,
+) -> None:
+    """Train a system on a cohort folder (the phantom's or your own) and write its bundle."""
+    from pipelines.training.train import train as run
+
+    from node.progress import bar
+
+    with bar("training") as advance:
+        run(system, cohort, out, seed=seed, progress=advance)
+    console.print(f"bundle written to {out}")
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the results; made anew.", metavar="DIR")] = Path("demo"),
+) -> None:
+    """The whole node on a synthetic patient that training never saw, with a PACS stand-in, on this machine."""
+    from node.demo import demo as run
+
+    run(out, console)
+
+
+def _configured(path: Path) -> Config:
+    config = load_config(path)
+    configure_logs(config.logs)
+    return config
+
+
+def main() -> None:
+    """Entry point of the command ``restage``: every expected error is one line and an exit code, never a traceback."""
+    try:
+        app(standalone_mode=True)
+    except ConfigError as error:
+        _leave(str(error), USAGE)
+    except InputUnfit as unfit:
+        _leave(str(unfit), UNFIT)
+    except RestageError as error:
+        _leave(str(error), ATTENTION)
+    except OSError as error:
+        _leave(f"{error.filename or ''}: {error.strerror or error}", ATTENTION)
+
+
+def _leave(message: str, code: int) -> None:
+    errors.print(message, style="red", markup=False)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

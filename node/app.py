@@ -1,0 +1,152 @@
+"""Composition root: the only place that constructs stations and connects them to the clock."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from types import FrameType
+
+import structlog
+
+from node import jobs, outbox
+from node.config import Config
+from node.database import Database
+from node.plan import Planner
+from node.receive import Listener, refuse_taken_port
+from node.schedule import Clock
+from node.send import send_due
+from node.settle import settle
+from node.store import Store
+
+log = structlog.get_logger()
+
+TICK_SECONDS = 1.0
+LEASE_CHECK_SECONDS = 5.0
+WORKER_RESTART_SECONDS = 5.0
+STOP_SECONDS = 15.0
+
+
+@contextmanager
+def opened(config: Config) -> Iterator[tuple[Database, Store]]:
+    """The database, at this program's schema, and the store."""
+    database = Database(config.database_url)
+    try:
+        database.migrate()
+        yield database, Store(config.node.data_dir, database)
+    finally:
+        database.close()
+
+
+def serve(config: Config, config_path: Path, *, with_worker: bool = True) -> None:
+    """Listen, settle, plan, send, and keep a scoring worker alive, until SIGTERM or SIGINT. Raises ConfigError."""
+    refuse_taken_port(config.node.host, config.node.port)
+    stop = _stop_on_signals()
+    with opened(config) as (database, store):
+        store.prepare()
+        listener = Listener(config, store)
+        clock = _clock(config, database, store)
+        worker = WorkerProcess(config_path)
+        if with_worker:
+            worker.start()
+            clock.every(TICK_SECONDS, "worker", worker.revive)
+        listener.open()
+        clock.start()
+        stop.wait()
+        log.info("node.stopping")
+        listener.close()
+        clock.stop()
+        worker.stop()
+
+
+def _clock(config: Config, database: Database, store: Store) -> Clock:
+    planner = Planner(database, store, config.matching.rules())
+    clock = Clock(threads=4 + len(config.peers_receiving))
+    clock.every(TICK_SECONDS, "settle", partial(settle, database, config.settle))
+    clock.every(TICK_SECONDS, "plan", planner.plan_due)
+    clock.every(LEASE_CHECK_SECONDS, "job leases", partial(jobs.give_back_expired, database))
+    clock.every(LEASE_CHECK_SECONDS, "delivery leases", partial(outbox.give_back_expired, database))
+    for peer in config.peers_receiving:
+        # Each destination by itself: a dead one delays nobody else.
+        clock.every(TICK_SECONDS, f"send to {peer.name}", partial(send_due, database, config, peer))
+    return clock
+
+
+def work(config: Config, *, parent: int | None = None) -> None:
+    """Score jobs as they come, until SIGTERM or SIGINT, or until the process ``parent`` is gone."""
+    # torch and MONAI take seconds to import: only a worker pays for them.
+    from pipelines.models import load_models
+
+    from node.work import Worker
+
+    stop = threading.Event()
+    _exit_on_signals(stop)
+    models = load_models(config.bundles_dir, config.scoring.systems, config.scoring.device)
+    log.info("worker.ready", systems=[system.model.name for system in models.systems])
+    with opened(config) as (database, store):
+        worker = Worker(config, database, store, models)
+        while not stop.is_set() and (parent is None or os.getppid() == parent):
+            if not worker.work_one():
+                stop.wait(TICK_SECONDS)
+
+
+class WorkerProcess:
+    """The scoring worker as a child process: a crash there (out of memory, CUDA) never closes the listener."""
+
+    def __init__(self, config_path: Path) -> None:
+        self._command = [sys.executable, "-m", "node", "work", "--config", str(config_path)]
+        self._command += ["--parent", str(os.getpid())]
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started = 0.0
+
+    def start(self) -> None:
+        self._started = time.monotonic()
+        self._process = subprocess.Popen(self._command)
+
+    def revive(self) -> None:
+        """Start the worker again where it ended; not more often than every few seconds."""
+        if self._process is None or self._process.poll() is None:
+            return
+        if time.monotonic() - self._started < WORKER_RESTART_SECONDS:
+            return
+        log.error("worker.ended", exit_code=self._process.returncode, next="started again")
+        self.start()
+
+    def stop(self) -> None:
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def _stop_on_signals() -> threading.Event:
+    stop = threading.Event()
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, handle)
+    return stop
+
+
+def _exit_on_signals(stop: threading.Event) -> None:
+    """Leave at once: a claimed job is given back on the way out."""
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+        raise SystemExit(0)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, handle)

@@ -1,0 +1,38 @@
+"""`restage classify`: the roles of all series below a folder, as data and as a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.markup import escape
+from rich.table import Table
+
+from pipelines.contract import Role, SeriesRole
+from pipelines.files import Skipped, find_files, read_files
+from pipelines.series import classify
+
+
+@dataclass(frozen=True)
+class Classified:
+    """Every series of a folder with its role, and the files that were left out."""
+
+    roles: tuple[SeriesRole, ...]
+    skipped: tuple[Skipped, ...]
+
+
+def classify_folder(folder: Path) -> Classified:
+    """Read and classify what lies below a folder. Raises FileNotFoundError or NotADirectoryError."""
+    found = read_files(find_files(folder))
+    return Classified(tuple(classify(series) for series in found.series), found.skipped)
+
+
+def render_classified(found: Classified) -> Table:
+    """A table for a terminal."""
+    table = Table("role", "b-values", "confidence", "series", "reason", expand=True)
+    for role in found.roles:
+        style = "dim" if role.role is Role.OTHER else ""
+        b_values = " ".join(f"{b:g}" for b in role.b_values)
+        name = escape(role.description or role.series_uid)
+        table.add_row(str(role.role), b_values, f"{role.confidence:.2f}", name, escape(role.reason), style=style)
+    return table

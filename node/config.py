@@ -1,0 +1,337 @@
+"""config.toml, read into a frozen model. Every section may be left out; an empty file is a valid configuration.
+
+An error is one line that names the file, the key, the value and what is allowed, so that the person who wrote the
+file can mend it without this source. The text of what is allowed stands beside each field, as its description.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+import pipelines
+from node.errors import ConfigError
+from node.match import MatchingRules
+
+SHIPPED_BUNDLES = Path(pipelines.__file__).parent / "bundles"
+
+
+def _check_ae_title(value: str) -> str:
+    # PS3.5 6.2, VR AE: 16 bytes at most of the default repertoire, no backslash, no control character, not blank.
+    title = value.strip(" ")
+    if not 1 <= len(title) <= 16 or "\\" in title or not all(" " <= char <= "~" for char in title):
+        raise ValueError("not an AE title")
+    return title
+
+
+def _check_text(value: str) -> str:
+    text = value.strip()
+    if not text or not text.isprintable():
+        raise ValueError("blank or with control characters")
+    return text
+
+
+def _check_pattern(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(str(error)) from error
+    return value
+
+
+def _check_database(value: str) -> str:
+    if value and not re.fullmatch(r"sqlite:///.+", value):
+        raise ValueError("not an SQLite URL")
+    return value
+
+
+def _folder_or_none(value: object) -> object:
+    return Path(value) if isinstance(value, str) and value else None if value == "" else value
+
+
+AETitle = Annotated[
+    str,
+    AfterValidator(_check_ae_title),
+    Field(description="1 to 16 characters of plain ASCII, not blank, without backslash or control characters"),
+]
+Host = Annotated[str, AfterValidator(_check_text), Field(description="a host name or an IP address in quotes")]
+Port = Annotated[int, Field(ge=1, le=65535, description="a whole number from 1 to 65535")]
+Days = Annotated[int, Field(ge=0, le=36525, description="a whole number of days, 0 to 36525")]
+Seconds = Annotated[float, Field(gt=0, le=86400, description="seconds, more than 0 and at most 86400")]
+Switch = Annotated[bool, Field(description="true or false, without quotes")]
+Folder = Annotated[Path, Field(strict=False, description="a folder in quotes; relative to this file's folder")]
+
+
+class Section(BaseModel):
+    """What every section has in common: frozen, nothing unknown, no value turned into another type."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_by_name=True, validate_by_alias=True)
+
+
+class Node(Section):
+    """``[node]``: this DICOM application entity and where it keeps what it holds."""
+
+    ae_title: AETitle = "RESTAGE"
+    # A PACS is another machine, so every interface; without a [[peer]] no calling AE title is accepted.
+    host: Host = "0.0.0.0"
+    port: Port = 11112
+    data_dir: Folder = Path("data")
+    database: Annotated[
+        str,
+        AfterValidator(_check_database),
+        Field(description='"" for restage.sqlite in data_dir, or "sqlite:///" and a path'),
+    ] = ""
+
+
+class Peer(Section):
+    """``[[peer]]``: another application entity. Its four roles say what it may do here and what is done to it."""
+
+    name: Annotated[
+        str, AfterValidator(_check_text), Field(max_length=64, description="a unique name, 1 to 64 characters")
+    ]
+    ae_title: AETitle
+    host: Host
+    port: Port
+    sends: Switch = False
+    receives: Switch = False
+    queries: Switch = False
+    storage_commitment: Switch = False
+
+
+class Settle(Section):
+    """``[settle]``: when a study counts as complete."""
+
+    quiet_seconds: Seconds = 60.0
+
+
+class Matching(Section):
+    """``[matching]``: which two exams make a pair; all in days between StudyDates."""
+
+    min_interval_days: Days = 21
+    max_interval_days: Days = 400
+    same_timepoint_days: Days = 14
+    episode_gap_days: Days = 730
+
+    @model_validator(mode="after")
+    def _windows_agree(self) -> Self:
+        if self.same_timepoint_days >= self.min_interval_days:
+            allowed = f"fewer than min_interval_days ({self.min_interval_days})"
+            _refuse("matching.same_timepoint_days", self.same_timepoint_days, allowed)
+        if self.max_interval_days < self.min_interval_days:
+            allowed = f"at least min_interval_days ({self.min_interval_days})"
+            _refuse("matching.max_interval_days", self.max_interval_days, allowed)
+        if self.episode_gap_days < self.max_interval_days:
+            allowed = (
+                f"at least max_interval_days ({self.max_interval_days}), or pairs inside the window are torn apart"
+            )
+            _refuse("matching.episode_gap_days", self.episode_gap_days, allowed)
+        return self
+
+    def rules(self) -> MatchingRules:
+        """The same numbers as the pure matching takes them."""
+        return MatchingRules(**self.model_dump())
+
+
+class Scoring(Section):
+    """``[scoring]``: what scores a pair, where, and with which models."""
+
+    device: Annotated[Literal["auto", "cpu", "cuda"], Field(description='"auto", "cpu" or "cuda"')] = "auto"
+    systems: Annotated[
+        tuple[Literal["signature_svm"], ...],
+        Field(strict=False, description='a list of scoring systems; this version has "signature_svm"'),
+    ] = ("signature_svm",)
+    bundles: Annotated[
+        Path | None,
+        BeforeValidator(_folder_or_none),
+        Field(description='"" for the shipped bundles, or a folder in quotes'),
+    ] = None
+    lease_seconds: Seconds = 120.0
+    roi_pattern: Annotated[
+        str, AfterValidator(_check_pattern), Field(min_length=1, description="a Python regular expression in quotes")
+    ] = r"(?i)gtv|tumou?r|rectal ca"
+
+
+class Results(Section):
+    """``[results]``: what leaves this node, and how hard it tries to deliver it."""
+
+    phantom_scores: Switch = False
+    retry_seconds: Seconds = 5.0
+    retry_max_seconds: Seconds = 3600.0
+    give_up_after: Annotated[int, Field(ge=1, le=10000, description="a whole number of attempts, 1 to 10000")] = 80
+
+
+class Logs(Section):
+    """``[logs]``: what is written to standard error."""
+
+    level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"], Field(description='"DEBUG", "INFO", "WARNING" or "ERROR"')
+    ] = "INFO"
+    json_lines: Annotated[bool, Field(alias="json", description="true or false, without quotes")] = False
+
+
+class Config(Section):
+    """All of config.toml. Paths are absolute where it was read by :func:`load_config`."""
+
+    node: Node = Node()
+    peers: Annotated[
+        tuple[Peer, ...], Field(alias="peer", strict=False, description="sections headed [[peer]], with two brackets")
+    ] = ()
+    settle: Settle = Settle()
+    matching: Matching = Matching()
+    scoring: Scoring = Scoring()
+    results: Results = Results()
+    logs: Logs = Logs()
+
+    @model_validator(mode="after")
+    def _peer_names_differ(self) -> Self:
+        names = [peer.name for peer in self.peers]
+        for position, name in enumerate(names):
+            if name in names[:position]:
+                _refuse(f"peer[#{position + 1}].name", name, "a name that no other [[peer]] has")
+        return self
+
+    @property
+    def database_url(self) -> str:
+        """SQLAlchemy's URL of the database."""
+        return self.node.database or f"sqlite:///{self.node.data_dir / 'restage.sqlite'}"
+
+    @property
+    def bundles_dir(self) -> Path:
+        """The folder that holds one folder per scoring system."""
+        return self.scoring.bundles or SHIPPED_BUNDLES
+
+    @property
+    def peers_receiving(self) -> tuple[Peer, ...]:
+        """The peers that results are delivered to."""
+        return tuple(peer for peer in self.peers if peer.receives)
+
+    def peers_titled(self, ae_title: str) -> tuple[Peer, ...]:
+        """Every peer with this AE title (several may share one); spaces around it do not count (PS3.5 6.2)."""
+        return tuple(peer for peer in self.peers if peer.ae_title == ae_title.strip(" \0"))
+
+    def peer_named(self, name: str) -> Peer | None:
+        return next((peer for peer in self.peers if peer.name == name), None)
+
+
+def load_config(path: Path) -> Config:
+    """Read config.toml. Raises ConfigError: one line that names the file, the key, its value and what is allowed."""
+    data = _read_toml(path)
+    try:
+        config = Config.model_validate(data, by_name=False)
+    except ValidationError as error:
+        raise _config_error(path, data, error.errors(include_url=False)) from error
+    return _with_absolute_paths(config, path.resolve().parent)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise ConfigError("", f"{path}: there is no such file; --config names the file to read") from error
+    except OSError as error:
+        raise ConfigError("", f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError("", f"{path}: is not UTF-8 text (byte {error.start})") from error
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        last_line = len(text.splitlines())
+        where = str(error).replace("at end of document", f"at line {last_line}, the end of the file")
+        raise ConfigError("", f"{path}: is not valid TOML: {where}") from error
+
+
+def _with_absolute_paths(config: Config, folder: Path) -> Config:
+    database = config.node.database
+    if database:
+        database = f"sqlite:///{folder / database.removeprefix('sqlite:///')}"
+    node = config.node.model_copy(update={"data_dir": folder / config.node.data_dir, "database": database})
+    bundles = None if config.scoring.bundles is None else folder / config.scoring.bundles
+    scoring = config.scoring.model_copy(update={"bundles": bundles})
+    return config.model_copy(update={"node": node, "scoring": scoring})
+
+
+def _refuse(key: str, value: object, allowed: str) -> NoReturn:
+    raise PydanticCustomError("restage", "{allowed}", {"key": key, "value": value, "allowed": allowed})
+
+
+def _config_error(path: Path, data: Mapping[str, Any], errors: list[ErrorDetails]) -> ConfigError:
+    # A misspelt key often causes the other errors (its own key is then missing), so it is told first.
+    first = min(errors, key=lambda error: error["type"] != "extra_forbidden")
+    key, text = _explain(data, first)
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return ConfigError(key, f"{path}: {text}{more}")
+
+
+def _explain(data: Mapping[str, Any], error: ErrorDetails) -> tuple[str, str]:
+    """The dotted key of one error, and its line without the file's name."""
+    if error["type"] == "restage":
+        context = error["ctx"]
+        key, value, allowed = context["key"], context["value"], context["allowed"]
+        return key, f"{key} = {_toml(value)} cannot be used; allowed: {allowed}"
+    key = _dotted(data, error["loc"])
+    description, siblings = _described(error["loc"])
+    if error["type"] == "extra_forbidden":
+        near = get_close_matches(str(error["loc"][-1]), siblings, n=1)
+        hint = f"did you mean {near[0]}?" if near else "it is not one of the keys"
+        return key, f"{key} = {_toml(error['input'])}: unknown key; {hint} Allowed here: {', '.join(siblings)}"
+    if error["type"] == "missing":
+        return key, f"{key} is missing; allowed: {description}"
+    return key, f"{key} = {_toml(error['input'])} cannot be used; allowed: {description}"
+
+
+def _described(loc: tuple[int | str, ...]) -> tuple[str, list[str]]:
+    """What is allowed at a place of the file, and the keys that its section knows."""
+    model: type[Section] = Config
+    description, siblings = "", _keys(Config)
+    for part in loc:
+        if not isinstance(part, str):
+            description = "a section headed [[peer]], with two brackets" if model is Peer else description
+            continue
+        siblings = _keys(model)
+        field = next((field for name, field in model.model_fields.items() if part in (name, field.alias)), None)
+        if field is None:
+            break
+        kind = Peer if part == "peer" else field.annotation
+        if isinstance(kind, type) and issubclass(kind, Section):
+            model, siblings = kind, _keys(kind)
+        description = field.description or f"a section headed [{part}]"
+    return description, siblings
+
+
+def _keys(model: type[Section]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _dotted(data: Mapping[str, Any], loc: tuple[int | str, ...]) -> str:
+    """``node.port``, or ``peer[archive].port`` with the peer's name, or ``peer[#2].port`` where it has none."""
+    key = ""
+    here: Any = data
+    for part in loc:
+        if isinstance(here, Mapping):
+            here = here.get(str(part))
+        elif isinstance(here, list) and isinstance(part, int) and part < len(here):
+            here = here[part]
+        if isinstance(part, int):
+            name = here.get("name") if isinstance(here, Mapping) else None
+            key += f"[{name}]" if isinstance(name, str) and name.strip() else f"[#{part + 1}]"
+        else:
+            key += f".{part}" if key else part
+    return key
+
+
+def _toml(value: object) -> str:
+    """A value as the file has it, cut where it is long."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        value = value.encode("unicode_escape").decode("ascii") if not value.isprintable() else value
+        return f'"{value}"' if len(value) <= 60 else f'"{value[:60]}…"'
+    text = "a table" if isinstance(value, Mapping) else repr(value)
+    return text if len(text) <= 60 else f"{text[:60]}…"

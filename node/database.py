@@ -1,0 +1,84 @@
+"""The engine, its transactions and the schema's migrations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config as AlembicConfig
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+BUSY_SECONDS = 30
+
+
+class Database:
+    """One database: SQLite beside the data, or any other that SQLAlchemy speaks to."""
+
+    def __init__(self, url: str) -> None:
+        if make_url(url).get_backend_name() == "sqlite" and (file := make_url(url).database):
+            Path(file).parent.mkdir(parents=True, exist_ok=True)
+        self.engine = _engine(url)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Read and write; all or nothing. On SQLite the write lock is taken at once: no upgrade can deadlock."""
+        with self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """One consistent view, without holding up any writer."""
+        with self.engine.connect().execution_options(restage_reading=True) as connection, connection.begin():
+            yield connection
+
+    def migrate(self) -> None:
+        """Bring the schema to this program's version. Safe to call at every start, by several processes at once."""
+        settings = AlembicConfig()
+        settings.set_main_option("script_location", str(MIGRATIONS))
+        newest = ScriptDirectory.from_config(settings).get_current_head()
+        with self.transaction() as connection:
+            if _version(connection) == newest:
+                return
+            settings.attributes["connection"] = connection
+            command.upgrade(settings, "head")
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def _version(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    version: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return version
+
+
+def _engine(url: str) -> Engine:
+    if make_url(url).get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True)
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+
+    @event.listens_for(engine, "connect")
+    def set_pragmas(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+        # The driver's own transaction handling is switched off: `begin` below decides.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        # A commit is a promise to a PACS or to a person: it must survive a power cut (FULL flushes the log each time).
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        reading = connection.get_execution_options().get("restage_reading", False)
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine

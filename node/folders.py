@@ -1,0 +1,84 @@
+"""`restage score` and `restage classify`: the node's own scoring and classification, from folders, without a PACS."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from dicom_templates.results import Result, build_results
+from dicom_templates.text import report_text
+from matplotlib.image import imsave
+from pipelines.findings_json import findings_json
+from pipelines.score import score_case
+from pydicom.uid import generate_uid
+
+from dicom_templates.encode import write_part10
+from dicom_templates.identity import Kind, ResultIdentity
+from pipelines.contract import CaseFiles, Code, Findings, InputUnfit, Models, TimePoint
+from pipelines.exam import exam_files, patient_conflict
+
+
+@dataclass(frozen=True)
+class FolderScore:
+    """What scoring two folders gave: the findings as plain data, and the report as text."""
+
+    findings: dict[str, Any]
+    report: str
+
+
+def score_folders(
+    baseline: Path | None, restaging: Path | None, out: Path, models: Models, roi_pattern: str
+) -> FolderScore:
+    """Score the exams in two folders; write the objects, ``findings.json``, ``report.txt`` and ``summary.png``.
+
+    Raises InputUnfit where the folders are not the two exams of one patient in that order, or cannot be read.
+    """
+    case = CaseFiles(
+        baseline=None if baseline is None else exam_files(baseline, TimePoint.BASELINE),
+        restaging=None if restaging is None else exam_files(restaging, TimePoint.RESTAGING),
+    )
+    _refuse_two_patients(case)
+    findings = score_case(case, models, roi_pattern)
+    results = build_results(findings, _identity(case))
+    return _write(findings, results, out)
+
+
+def _refuse_two_patients(case: CaseFiles) -> None:
+    before, after = case.baseline, case.restaging
+    if before is None or after is None:
+        return
+    if conflict := patient_conflict(before.patient, after.patient):
+        raise InputUnfit(Code.INPUTS_MISSING, f"the folders are of two patients: {conflict}")
+    if after.study_date <= before.study_date:
+        reason = f"the restaging exam ({after.study_date}) is not after the baseline ({before.study_date})"
+        raise InputUnfit(Code.INPUTS_MISSING, reason)
+
+
+def _identity(case: CaseFiles) -> ResultIdentity:
+    return ResultIdentity(
+        pair_key="|".join([case.patient.issuer, case.patient.patient_id, *(exam.study_uids[0] for exam in case.exams)]),
+        version=1,
+        created=datetime.now(UTC),
+        device_uid=str(generate_uid(prefix=None)),
+        station="RESTAGE",
+        software_version=version("restage"),
+    )
+
+
+def _write(findings: Findings, results: tuple[Result, ...], out: Path) -> FolderScore:
+    out.mkdir(parents=True, exist_ok=True)
+    plain = findings_json(findings)
+    (out / "findings.json").write_text(json.dumps(plain, indent=1, sort_keys=True))
+    report = ""
+    for result in results:
+        write_part10(result.dataset, out / f"{result.kind}.dcm")
+        if result.kind is Kind.REPORT:
+            report = report_text(result.dataset)
+            (out / "report.txt").write_text(report)
+        if result.kind is Kind.SUMMARY:
+            imsave(out / "summary.png", result.dataset.pixel_array)
+    return FolderScore(plain, report)

@@ -1,0 +1,83 @@
+"""From stored studies to the files of an exam: what planning weighs and the worker scores is gathered the same way."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from node.database import Database
+from node.records import StoredObject
+from node.store import Store
+from pipelines.contract import CaseFiles, ExamFiles, Role, SeriesRole, TimePoint
+from pipelines.exam import ANNOTATION_CLASSES, OWN_MANUFACTURER, assemble
+from pipelines.files import SeriesHeaders, read_series
+from pipelines.series import classify
+
+SCORED_ROLES = (Role.T2_AXIAL, Role.DWI, Role.ADC, Role.CE_T1)
+
+
+def classified(paths: Sequence[Path]) -> tuple[tuple[SeriesHeaders, SeriesRole], ...]:
+    """Every series among some files, with its role. Reads headers only."""
+    return tuple((series, classify(series)) for series in read_series(paths))
+
+
+def gather_case(database: Database, store: Store, baseline: tuple[str, ...], restaging: tuple[str, ...]) -> CaseFiles:
+    """The files of a pair; either side may be empty."""
+    with database.reading() as connection:
+        return CaseFiles(
+            baseline=_exam(connection, store, baseline, TimePoint.BASELINE),
+            restaging=_exam(connection, store, restaging, TimePoint.RESTAGING),
+        )
+
+
+def inputs_digest(case: CaseFiles) -> str:
+    """SHA-256 over the *chosen inputs*: a late localizer, report or presentation state leaves it as it was."""
+    digest = hashlib.sha256()
+    for exam in case.exams:
+        digest.update(exam.time_point.encode())
+        for role in SCORED_ROLES:
+            if role in exam.chosen:
+                digest.update(role.encode())
+                _add(digest, exam.chosen[role].paths)
+        _add(digest, exam.annotations)
+    return digest.hexdigest()
+
+
+def _add(digest: hashlib._Hash, paths: Sequence[Path]) -> None:
+    # A stored file's name is made of the digests of its SOP Instance UID and of its content.
+    for name in sorted(path.name for path in paths):
+        digest.update(name.encode())
+
+
+def _exam(connection: Connection, store: Store, study_uids: tuple[str, ...], when: TimePoint) -> ExamFiles | None:
+    """One time point. The leading study's series are used; the others lend the roles that it lacks."""
+    exams = [_study(store.objects_of(connection, (uid,)), when) for uid in study_uids]
+    if not exams:
+        return None
+    leading, *others = exams
+    for other in others:
+        lent = {role: files for role, files in other.chosen.items() if role not in leading.chosen}
+        notes = tuple(f"{role} is taken from study {other.study_uids[0]} of the same time point" for role in lent)
+        leading = replace(
+            leading,
+            study_uids=leading.study_uids + other.study_uids,
+            chosen={**leading.chosen, **lent},
+            refused=leading.refused + other.refused,
+            choices=leading.choices + notes,
+            annotations=leading.annotations + other.annotations,
+        )
+    return leading
+
+
+def _study(objects: Sequence[StoredObject], when: TimePoint) -> ExamFiles:
+    series = read_series([item.path for item in objects if item.sop_class_uid not in ANNOTATION_CLASSES])
+    annotations = tuple(
+        item.path
+        for item in objects
+        if item.sop_class_uid in ANNOTATION_CLASSES and item.manufacturer.upper() != OWN_MANUFACTURER
+    )
+    return assemble([(one, classify(one)) for one in series], when, annotations)

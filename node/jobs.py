@@ -1,0 +1,198 @@
+"""The queue of scoring jobs: put, claim, renew, finish, fail. A result counts only under the current token."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import structlog
+from sqlalchemy import Connection, and_, func, insert, select, update
+
+from node import lease, outbox
+from node.database import Database
+from node.errors import JobError
+from node.flow import JOB, move, sources
+from node.records import Claim, JobState, JobTicket, PairState, Proposal, ResultFile
+from node.schema import job_table, pair_table, result_table
+
+log = structlog.get_logger()
+
+MAX_ATTEMPTS = 3
+FIRST_RETRY_SECONDS = 10.0
+LONGEST_RETRY_SECONDS = 300.0
+
+
+def put(connection: Connection, pair_id: int, inputs_digest: str, proposal: Proposal) -> bool:
+    """Queue a pair's scoring, unless the newest job saw the same chosen inputs. True where a job was put.
+
+    A job that was still waiting is superseded; one that runs is left to end, and its result abandoned by `finish`.
+    """
+    table = job_table
+    newest = connection.execute(
+        select(table).where(table.c.pair_id == pair_id).order_by(table.c.version.desc()).limit(1)
+    ).first()
+    if newest is not None and newest.inputs_digest == inputs_digest and newest.state != JobState.SUPERSEDED:
+        return False
+    supersede(connection, pair_id)
+    version = newest.version + 1 if newest else 1
+    connection.execute(
+        insert(table).values(
+            pair_id=pair_id,
+            version=version,
+            inputs_digest=inputs_digest,
+            baseline=list(proposal.baseline),
+            restaging=list(proposal.restaging),
+            state=JobState.READY,
+            created_at=time.time(),
+        )
+    )
+    connection.execute(
+        update(pair_table)
+        .where(pair_table.c.id == pair_id)
+        .values(inputs_digest=inputs_digest, version=version, updated_at=time.time())
+    )
+    log.info("job.put", pair=pair_id, version=version)
+    return True
+
+
+def supersede(connection: Connection, pair_id: int) -> None:
+    """Nobody needs this pair's waiting or failed jobs any more."""
+    table = job_table
+    open_ = (table.c.pair_id == pair_id) & table.c.state.in_(sources(JOB, JobState.SUPERSEDED))
+    connection.execute(update(table).where(open_).values(state=JobState.SUPERSEDED))
+
+
+def claim(database: Database, lease_seconds: float) -> JobTicket | None:
+    """The oldest job that is due, under a lease; None where there is none.
+
+    Two versions of one pair never run at once: the later one names what the earlier one made.
+    """
+    table = job_table
+    busy = select(table.c.pair_id).where(table.c.state == JobState.CLAIMED)
+    due = and_(table.c.state == JobState.READY, table.c.not_before <= time.time(), table.c.pair_id.not_in(busy))
+    query = select(table).where(due).order_by(table.c.created_at, table.c.id).limit(1)
+    with database.reading() as connection:
+        if connection.execute(query).first() is None:
+            return None
+    with database.transaction() as connection:
+        row = connection.execute(query.with_for_update(skip_locked=True)).first()
+        if row is None:
+            return None
+        claimed = lease.take(connection, table, row, lease_seconds)
+    log.info("job.claimed", job=row.id, pair=row.pair_id, version=row.version, attempt=claimed.attempts)
+    return JobTicket(
+        claim=claimed,
+        pair_id=row.pair_id,
+        version=row.version,
+        inputs_digest=row.inputs_digest,
+        baseline=tuple(row.baseline),
+        restaging=tuple(row.restaging),
+        created=datetime.fromtimestamp(row.created_at, UTC),
+    )
+
+
+def renew(database: Database, claimed: Claim, lease_seconds: float) -> None:
+    """Heartbeat: the worker still lives. Raises LeaseLost."""
+    with database.transaction() as connection:
+        lease.renew(connection, job_table, claimed, lease_seconds)
+
+
+def finish(database: Database, ticket: JobTicket, results: Sequence[ResultFile], peers: Sequence[str]) -> JobState:
+    """Results, their deliveries and "job done" in one transaction: all of it happened, or none. Raises LeaseLost.
+
+    Where the pair meanwhile has other inputs, or is a pair no more, the result is abandoned: a newer job follows.
+    """
+    with database.transaction() as connection:
+        lease.held(connection, job_table, ticket.claim)
+        pair = connection.execute(select(pair_table).where(pair_table.c.id == ticket.pair_id)).one()
+        wanted = pair.inputs_digest == ticket.inputs_digest and pair.state == PairState.READY
+        if wanted:
+            for result in results:
+                result_id = _insert_result(connection, ticket, result)
+                outbox.put(connection, result_id, peers)
+        state = JobState.DONE if wanted else JobState.ABANDONED
+        _end(connection, ticket.claim, state, "" if wanted else "the pair changed while it was being scored")
+    log.info("job.finished", job=ticket.claim.id, state=str(state), results=len(results) if wanted else 0)
+    return state
+
+
+def fail(database: Database, claimed: Claim, error: JobError) -> JobState:
+    """A job failed: it waits and is tried again, or, where that is no use, waits for a person. Raises LeaseLost."""
+    final = error.permanent or claimed.attempts >= MAX_ATTEMPTS
+    state = JobState.FAILED if final else JobState.READY
+    with database.transaction() as connection:
+        lease.held(connection, job_table, claimed)
+        _end(
+            connection,
+            claimed,
+            state,
+            str(error),
+            lease.backoff(claimed.attempts, FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS),
+        )
+    log.error("job.failed", job=claimed.id, reason=str(error), next=str(state))
+    return state
+
+
+def give_back(database: Database, claimed: Claim) -> None:
+    """The worker is told to stop: its job is due again at once. Raises LeaseLost."""
+    with database.transaction() as connection:
+        lease.held(connection, job_table, claimed)
+        values = {"state": JobState.READY, "token": "", "attempts": claimed.attempts - 1}
+        connection.execute(update(job_table).where(job_table.c.id == claimed.id).values(**values))
+
+
+def give_back_expired(database: Database) -> int:
+    """Jobs whose worker went silent become due again; how many."""
+    with database.transaction() as connection:
+        return lease.give_back_expired(connection, job_table, JobState.READY)
+
+
+def retry(database: Database, job_id: int) -> None:
+    """A person wants a failed job tried again. Raises NotFound or IllegalMove."""
+    with database.transaction() as connection:
+        row = lease.find(connection, job_table, job_id)
+        move(JOB, JobState(row.state), JobState.READY)
+        fresh = {"state": JobState.READY, "attempts": 0, "not_before": 0.0}
+        connection.execute(update(job_table).where(job_table.c.id == job_id).values(**fresh))
+
+
+def retry_failed(database: Database) -> int:
+    """Every failed job is tried again; how many."""
+    table = job_table
+    with database.transaction() as connection:
+        fresh = {"state": JobState.READY, "attempts": 0, "not_before": 0.0}
+        done = connection.execute(update(table).where(table.c.state == JobState.FAILED).values(**fresh))
+        return int(done.rowcount)
+
+
+def _insert_result(connection: Connection, ticket: JobTicket, result: ResultFile) -> int:
+    row = {
+        "job_id": ticket.claim.id,
+        "pair_id": ticket.pair_id,
+        "version": ticket.version,
+        "kind": result.kind,
+        "sop_uid": result.sop_uid,
+        "sop_class_uid": result.sop_class_uid,
+        "series_uid": result.series_uid,
+        "study_uid": result.study_uid,
+        "path": str(result.path),
+        "digest": result.digest,
+    }
+    return int(connection.execute(insert(result_table).values(**row).returning(result_table.c.id)).scalar_one())
+
+
+def _end(connection: Connection, claimed: Claim, state: JobState, reason: str, not_before: float = 0.0) -> None:
+    move(JOB, JobState.CLAIMED, state)
+    values = {"state": state, "reason": reason, "token": "", "not_before": not_before, "finished_at": time.time()}
+    connection.execute(update(job_table).where(job_table.c.id == claimed.id).values(**values))
+
+
+def previous_results(database: Database, ticket: JobTicket) -> tuple[ResultFile, ...]:
+    """What the newest earlier version of this pair sent: the predecessors of what this job makes."""
+    table = result_table
+    earlier = and_(table.c.pair_id == ticket.pair_id, table.c.version < ticket.version)
+    newest = select(func.max(table.c.version)).where(earlier).scalar_subquery()
+    query = select(table).where(and_(table.c.pair_id == ticket.pair_id, table.c.version == newest)).order_by(table.c.id)
+    with database.reading() as connection:
+        return tuple(outbox.result_file(row) for row in connection.execute(query))

@@ -1,0 +1,85 @@
+"""Structured logs: one event per line on standard error, named by what happened (``study.settled``), times in UTC.
+
+No patient is named in a log: logs travel to collectors and support desks. A study is known by its Study Instance UID,
+which `restage status` resolves on this machine; values under the keys in ``WITHHELD`` never get through, nor does the
+reason of an identity conflict, which quotes names. pydicom's own messages quote attribute values, so they are silenced
+below CRITICAL. Tracebacks are written without local variables.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from collections.abc import Mapping
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from node.config import Logs
+
+# Libraries speak only when something is wrong; pydicom quotes patients' values when it does.
+LIBRARY_LEVELS: Mapping[str, int] = {
+    "pynetdicom": logging.WARNING,
+    "apscheduler": logging.WARNING,
+    "sqlalchemy": logging.WARNING,
+    "alembic": logging.WARNING,
+    "pydicom": logging.CRITICAL,
+}
+WITHHELD = frozenset({"patient", "patient_id", "patient_name", "birth_date", "sex"})
+QUOTING_CODES = frozenset({"IDENTITY_CONFLICT"})
+
+
+def configure_logs(logs: Logs, **always: str) -> None:
+    """Send this process's events, and its libraries' warnings, to standard error.
+
+    ``always``: fields that every line carries, such as ``process="worker"``. They are no context variables: threads
+    start with an empty context.
+    """
+    level = logging.getLevelNamesMapping()[logs.level]
+    shared = _shared_processors(always)
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers(logs.json_lines)],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level)
+    for name, library_level in LIBRARY_LEVELS.items():
+        logging.getLogger(name).setLevel(max(level, library_level))
+    warnings.filterwarnings("ignore", module=r"pydicom(\.|$)")
+
+
+def _shared_processors(always: Mapping[str, str]) -> list[Processor]:
+    def add_always(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        return {**always, **event}
+
+    return [
+        structlog.contextvars.merge_contextvars,
+        add_always,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        withhold_patient,
+        structlog.processors.format_exc_info,
+    ]
+
+
+def withhold_patient(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Blank what names a patient; the key stays, so that a reader sees that something was there."""
+    keys = WITHHELD | ({"reason"} if str(event.get("code")) in QUOTING_CODES else set())
+    return {key: "[withheld]" if key in keys else value for key, value in event.items()}
+
+
+def _renderers(json_lines: bool) -> list[Processor]:
+    if json_lines:
+        return [structlog.processors.JSONRenderer(default=str)]
+    plain = structlog.dev.plain_traceback
+    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]

@@ -1,0 +1,257 @@
+"""Settled studies -> roles, pairs and jobs, or a stated refusal. A patient is planned as a whole."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, Row, and_, delete, insert, or_, select, update
+
+from node import jobs, outbox
+from node.database import Database
+from node.flow import PAIR, STUDY, move
+from node.gather import classified, gather_case, inputs_digest
+from node.match import MatchingRules, match
+from node.objects import parse_date
+from node.records import Decision, Matching, PairState, Proposal, StudyFacts, StudyState, Verb, Verdict
+from node.schema import decision_table, pair_table, series_table, study_table
+from node.store import Store
+from pipelines.contract import InputUnfit, Patient, Role, SeriesRole
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class PatientKey:
+    patient_id: str
+    issuer: str
+
+
+@dataclass(frozen=True)
+class Planner:
+    database: Database
+    store: Store
+    rules: MatchingRules
+
+    def plan_due(self) -> int:
+        """Plan every patient with something newly settled or decided, and nothing still arriving; how many."""
+        due = self._due()
+        for key in due:
+            try:
+                self.plan(key)
+            except InputUnfit as unfit:
+                self._decline(key, unfit)
+        return len(due)
+
+    def _decline(self, key: PatientKey, unfit: InputUnfit) -> None:
+        """What cannot even be gathered is declined with its reason; whatever arrives later is planned anew."""
+        with self.database.transaction() as connection:
+            for row in _studies(connection, key):
+                if row.state == StudyState.SETTLED:
+                    _write_verdict(connection, Verdict(row.study_uid, StudyState.DECLINED, unfit.code, unfit.reason))
+
+    def plan(self, key: PatientKey) -> None:
+        """Classify what is new, match the patient's exams, and write what follows from it."""
+        self._classify(key)
+        with self.database.reading() as connection:
+            rows = _studies(connection, key)
+            studies = [_facts(connection, row) for row in rows if not row.conflict]
+            decisions = _decisions(connection, [row.study_uid for row in rows])
+        matching = match(studies, decisions, self.rules)
+        digests = {p.key: self._digest(p) for p in matching.proposals if p.state is PairState.READY}
+        with self.database.transaction() as connection:
+            if _changed(connection, key, rows):
+                return
+            self._write(connection, key, matching, digests)
+            _quarantine_conflicts(connection, rows)
+            _mark_applied(connection, [row.study_uid for row in rows])
+
+    def _due(self) -> list[PatientKey]:
+        table = study_table
+        receiving = select(table.c.patient_id, table.c.issuer).where(table.c.state == StudyState.RECEIVING)
+        decided = or_(
+            *(
+                table.c.study_uid.in_(select(column).where(decision_table.c.applied.is_(False)))
+                for column in (decision_table.c.baseline_uid, decision_table.c.restaging_uid)
+            )
+        )
+        query = select(table.c.patient_id, table.c.issuer).where(or_(table.c.state == StudyState.SETTLED, decided))
+        with self.database.reading() as connection:
+            busy = {tuple(row) for row in connection.execute(receiving)}
+            due = {tuple(row) for row in connection.execute(query)}
+        return [PatientKey(*key) for key in sorted(due - busy)]
+
+    def _classify(self, key: PatientKey) -> None:
+        with self.database.reading() as connection:
+            settled = [row.study_uid for row in _studies(connection, key) if row.state == StudyState.SETTLED]
+            paths = {uid: [item.path for item in self.store.objects_of(connection, (uid,))] for uid in settled}
+        for uid, files in paths.items():
+            rows = _series_rows(uid, files)
+            with self.database.transaction() as connection:
+                connection.execute(delete(series_table).where(series_table.c.study_uid == uid))
+                if rows:
+                    connection.execute(insert(series_table), rows)
+
+    def _digest(self, proposal: Proposal) -> str:
+        return inputs_digest(gather_case(self.database, self.store, proposal.baseline, proposal.restaging))
+
+    def _write(
+        self, connection: Connection, key: PatientKey, matching: Matching, digests: dict[tuple[str, str], str]
+    ) -> None:
+        for verdict in matching.verdicts:
+            _write_verdict(connection, verdict)
+        kept: set[int] = set()
+        for proposal in matching.proposals:
+            pair_id = _write_pair(connection, key, proposal, kept)
+            kept.add(pair_id)
+            if proposal.state is PairState.READY:
+                jobs.put(connection, pair_id, digests[proposal.key], proposal)
+        _retire(connection, key, kept)
+
+
+def _studies(connection: Connection, key: PatientKey) -> Sequence[Row[Any]]:
+    table = study_table
+    ours = and_(table.c.patient_id == key.patient_id, table.c.issuer == key.issuer)
+    return connection.execute(select(table).where(ours).order_by(table.c.first_received_at, table.c.study_uid)).all()
+
+
+def _series_rows(study_uid: str, files: Sequence[Path]) -> list[dict[str, object]]:
+    return [_series_row(study_uid, role, len(series.paths)) for series, role in classified(files)]
+
+
+def _series_row(study_uid: str, role: SeriesRole, images: int) -> dict[str, object]:
+    return {
+        "series_uid": role.series_uid,
+        "study_uid": study_uid,
+        "role": str(role.role),
+        "modality": role.modality,
+        "description": role.description,
+        "b_values": list(role.b_values),
+        "confidence": role.confidence,
+        "code": "" if role.code is None else str(role.code),
+        "reason": role.reason,
+        "images": images,
+    }
+
+
+def _facts(connection: Connection, row: Row[Any]) -> StudyFacts:
+    table = series_table
+    series = connection.execute(select(table).where(table.c.study_uid == row.study_uid)).all()
+    usable = [one for one in series if one.role != Role.OTHER]
+    return StudyFacts(
+        study_uid=row.study_uid,
+        patient=Patient(row.patient_id, row.issuer, row.name, row.birth_date, row.sex),
+        study_date=parse_date(row.study_date),
+        roles=frozenset(Role(one.role) for one in usable),
+        words=" ".join([row.description, *(one.description for one in series)]).lower(),
+        slices=sum(one.images for one in usable),
+        first_received=datetime.fromtimestamp(row.first_received_at, UTC),
+    )
+
+
+def _decisions(connection: Connection, study_uids: Sequence[str]) -> tuple[Decision, ...]:
+    table = decision_table
+    about = or_(table.c.baseline_uid.in_(study_uids), table.c.restaging_uid.in_(study_uids))
+    rows = connection.execute(select(table).where(about).order_by(table.c.id))
+    return tuple(Decision(Verb(row.verb), row.baseline_uid, row.restaging_uid) for row in rows)
+
+
+def _changed(connection: Connection, key: PatientKey, seen: Sequence[Row[Any]]) -> bool:
+    """Whether an object or a study arrived while we were reading: then this plan is dropped, and another follows."""
+    now = {(row.study_uid, row.state, row.generation) for row in _studies(connection, key)}
+    return now != {(row.study_uid, row.state, row.generation) for row in seen}
+
+
+def _write_verdict(connection: Connection, verdict: Verdict) -> None:
+    table = study_table
+    here = table.c.study_uid == verdict.study_uid
+    state = StudyState(connection.execute(select(table.c.state).where(here)).scalar_one())
+    move(STUDY, state, verdict.state)
+    connection.execute(update(table).where(here).values(state=verdict.state, code=verdict.code, reason=verdict.reason))
+    if verdict.state is not StudyState.PLANNED:
+        log.warning("study.not_planned", study_uid=verdict.study_uid, state=str(verdict.state), code=verdict.code)
+
+
+def _quarantine_conflicts(connection: Connection, rows: Sequence[Row[Any]]) -> None:
+    for row in rows:
+        if row.conflict:
+            verdict = Verdict(row.study_uid, StudyState.QUARANTINED, "IDENTITY_CONFLICT", row.conflict)
+            _write_verdict(connection, verdict)
+
+
+def _mark_applied(connection: Connection, study_uids: Sequence[str]) -> None:
+    table = decision_table
+    about = or_(table.c.baseline_uid.in_(study_uids), table.c.restaging_uid.in_(study_uids))
+    connection.execute(update(table).where(about).values(applied=True))
+
+
+def _write_pair(connection: Connection, key: PatientKey, proposal: Proposal, taken: set[int]) -> int:
+    row = _pair_row(connection, key, proposal, taken)
+    values = {
+        "baseline": list(proposal.baseline),
+        "restaging": list(proposal.restaging),
+        "state": proposal.state,
+        "reason": proposal.reason,
+        "updated_at": time.time(),
+    }
+    if row is None:
+        owner = {"patient_id": key.patient_id, "issuer": key.issuer}
+        new = insert(pair_table).values(**owner, **values).returning(pair_table.c.id)
+        pair_id = int(connection.execute(new).scalar_one())
+    else:
+        move(PAIR, PairState(row.state), proposal.state)
+        connection.execute(update(pair_table).where(pair_table.c.id == row.id).values(**values))
+        pair_id = int(row.id)
+    log.info("pair.planned", pair=pair_id, state=str(proposal.state))
+    return pair_id
+
+
+def _pair_row(connection: Connection, key: PatientKey, proposal: Proposal, taken: set[int]) -> Row[Any] | None:
+    """The row of this pair: the same leading studies, or one that was waiting for just what has now arrived."""
+    candidates = [row for row in _pairs(connection, key) if row.id not in taken]
+    baseline, restaging = proposal.key
+    for row in candidates:
+        if ((row.baseline or [""])[0], (row.restaging or [""])[0]) == (baseline, restaging):
+            return row
+    waiting = [row for row in candidates if row.state in (PairState.AWAITING_BASELINE, PairState.AWAITING_RESTAGING)]
+    for row in waiting:
+        if not row.baseline and row.restaging[:1] == [restaging]:
+            return row
+        if not row.restaging and row.baseline[:1] == [baseline]:
+            return row
+    return None
+
+
+def _pairs(connection: Connection, key: PatientKey) -> Sequence[Row[Any]]:
+    table = pair_table
+    ours = and_(table.c.patient_id == key.patient_id, table.c.issuer == key.issuer)
+    return connection.execute(select(table).where(ours).order_by(table.c.id)).all()
+
+
+def _retire(connection: Connection, key: PatientKey, kept: set[int]) -> None:
+    """Pairs that matching no longer proposes: taken apart by a person, or overtaken by what arrived."""
+    for row in _pairs(connection, key):
+        if row.id in kept or row.state in (PairState.SUPERSEDED, PairState.WITHDRAWN):
+            continue
+        apart = _taken_apart(connection, row)
+        state = move(PAIR, PairState(row.state), PairState.WITHDRAWN if apart else PairState.SUPERSEDED)
+        reason = "taken apart by a person" if apart else "another pairing of these exams took its place"
+        values = {"state": state, "reason": reason, "inputs_digest": "", "updated_at": time.time()}
+        connection.execute(update(pair_table).where(pair_table.c.id == row.id).values(**values))
+        jobs.supersede(connection, row.id)
+        outbox.withdraw(connection, row.id)
+        log.warning("pair.retired", pair=row.id, state=str(state))
+
+
+def _taken_apart(connection: Connection, row: Row[Any]) -> bool:
+    if not (row.baseline and row.restaging):
+        return False
+    table = decision_table
+    here = and_(table.c.baseline_uid.in_(row.baseline), table.c.restaging_uid.in_(row.restaging))
+    newest = connection.execute(select(table.c.verb).where(here).order_by(table.c.id.desc()).limit(1)).scalar()
+    return newest == Verb.UNPAIR

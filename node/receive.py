@@ -1,0 +1,256 @@
+"""The listener: C-STORE and C-ECHO as SCP. Success is answered only after the object is on disk.
+
+Sources: PS3.4 Annex A (Verification) and B (Storage), PS3.7 9.1.1 and 9.1.5, PS3.8 9.3 (association).
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import cast
+from weakref import WeakKeyDictionary
+
+import structlog
+from pydicom import Dataset
+from pydicom.uid import (
+    HTJ2K,
+    JPEG2000,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    HTJ2KLossless,
+    HTJ2KLosslessRPCL,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    RLELossless,
+)
+from pynetdicom import AE, _config, evt
+from pynetdicom.association import Association
+from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.pdu_primitives import A_ASSOCIATE
+from pynetdicom.presentation import PresentationContext
+from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # the module makes its names at import
+    BasicTextSRStorage,
+    Comprehensive3DSRStorage,
+    ComprehensiveSRStorage,
+    CTImageStorage,
+    EncapsulatedPDFStorage,
+    EnhancedCTImageStorage,
+    EnhancedMRColorImageStorage,
+    EnhancedMRImageStorage,
+    EnhancedSRStorage,
+    GrayscaleSoftcopyPresentationStateStorage,
+    KeyObjectSelectionDocumentStorage,
+    LegacyConvertedEnhancedMRImageStorage,
+    MRImageStorage,
+    MultiFrameTrueColorSecondaryCaptureImageStorage,
+    ParametricMapStorage,
+    RTStructureSetStorage,
+    SecondaryCaptureImageStorage,
+    SegmentationStorage,
+    Verification,
+)
+
+from node.config import Config, Peer
+from node.errors import ConfigError, ObjectError, StoreError
+from node.objects import read_facts
+from node.store import Store
+
+log = structlog.get_logger()
+
+LabelMapSegmentationStorage = "1.2.840.10008.5.1.4.1.1.66.7"  # newer than pydicom's and pynetdicom's tables
+
+SUCCESS = 0x0000
+NOT_AUTHORIZED = 0x0124  # PS3.7 C.5.14 "Refused: not authorized"
+OUT_OF_RESOURCES = 0xA700  # PS3.4 Table B.2-1
+
+# What a PACS routes along with an MR study. What cannot be scored (a CT, a report) is taken too and refused by name
+# later: refusing it here would fail the whole routing job at many senders.
+STORED_CLASSES = (
+    MRImageStorage,
+    EnhancedMRImageStorage,
+    EnhancedMRColorImageStorage,
+    LegacyConvertedEnhancedMRImageStorage,
+    SegmentationStorage,
+    LabelMapSegmentationStorage,
+    RTStructureSetStorage,
+    BasicTextSRStorage,
+    EnhancedSRStorage,
+    ComprehensiveSRStorage,
+    Comprehensive3DSRStorage,
+    SecondaryCaptureImageStorage,
+    MultiFrameTrueColorSecondaryCaptureImageStorage,
+    ParametricMapStorage,
+    KeyObjectSelectionDocumentStorage,
+    GrayscaleSoftcopyPresentationStateStorage,
+    EncapsulatedPDFStorage,
+    CTImageStorage,
+    EnhancedCTImageStorage,
+)
+
+# In order of preference: pynetdicom's acceptor picks the first of *these* that the requestor offers. Explicit VR
+# Little Endian first, or the VRs of private attributes (where the b-values hide) are lost.
+TRANSFER_SYNTAXES = (
+    ExplicitVRLittleEndian,
+    JPEGLSLossless,
+    JPEG2000Lossless,
+    JPEGLosslessSV1,
+    JPEGLossless,
+    RLELossless,
+    HTJ2KLossless,
+    HTJ2KLosslessRPCL,
+    DeflatedExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    JPEGLSNearLossless,
+    JPEG2000,
+    HTJ2K,
+    JPEGExtended12Bit,
+    JPEGBaseline8Bit,
+)
+
+_ASSOCIATE_RQ = 0x01  # PDU type, PS3.8 9.3.2
+_MAX_PDU = 262_144
+_MAX_ASSOCIATIONS = 40
+
+
+class Listener:
+    """Answers associations until it is closed; runs in pynetdicom's own threads."""
+
+    def __init__(self, config: Config, store: Store) -> None:
+        self.config = config
+        self.store = store
+        # A padding NUL or a control character in an AE title is looked up (and refused by name) like any other title,
+        # instead of aborting the connection without a word.
+        _config.VALIDATORS["AE"] = _any_title
+        self._ae = _application_entity(config)
+        self._titles: WeakKeyDictionary[Association, tuple[bytes, bytes]] = WeakKeyDictionary()
+
+    def open(self) -> None:
+        """Listen. Raises ConfigError where the port cannot be had."""
+        node = self.config.node
+        refuse_taken_port(node.host, node.port)
+        handlers: list[evt.EventHandlerType] = [
+            (evt.EVT_DATA_RECV, self._note_titles),
+            (evt.EVT_REQUESTED, self._narrow),
+            (evt.EVT_REJECTED, self._rejected),
+            (evt.EVT_C_ECHO, self._echo),
+            (evt.EVT_C_STORE, self._store),
+        ]
+        self._ae.start_server((node.host, node.port), block=False, evt_handlers=handlers)
+        log.info("listener.open", ae_title=node.ae_title, host=node.host, port=node.port)
+
+    def close(self) -> None:
+        """Take no new association; running ones end with an abort, and their senders send again."""
+        self._ae.shutdown()
+
+    def _note_titles(self, event: evt.Event) -> None:
+        """Keep the titles of an A-ASSOCIATE-RQ as they came: bytes 11-26 called, 27-42 calling (PS3.8 Table 9-11)."""
+        if event.data[:1] == bytes([_ASSOCIATE_RQ]):
+            self._titles[event.assoc] = (event.data[10:26], event.data[26:42])
+
+    def _narrow(self, event: evt.Event) -> None:
+        """Offer a peer what its role allows: everybody may echo, only senders and archives may store."""
+        request = cast(A_ASSOCIATE, event.assoc.requestor.primitive)
+        request.calling_ae_title = _plain(request.calling_ae_title)
+        request.called_ae_title = _plain(request.called_ae_title)
+        peers = self.config.peers_titled(request.calling_ae_title)
+        if peers and not any(peer.sends or peer.queries for peer in peers):
+            echo_only = [c for c in event.assoc.acceptor.supported_contexts if c.abstract_syntax == Verification]
+            event.assoc.acceptor.supported_contexts = echo_only
+
+    def _rejected(self, event: evt.Event) -> None:
+        called, calling = self._titles.get(event.assoc, (b"", b""))
+        log.warning(
+            "association.rejected",
+            address=event.assoc.requestor.address,
+            calling=repr(calling),
+            called=repr(called),
+            hint="the calling AE title must be a [[peer]] of config.toml, the called one [node] ae_title",
+        )
+
+    def _echo(self, event: evt.Event) -> int:
+        log.info("echo.answered", peer=event.assoc.requestor.ae_title)
+        return SUCCESS
+
+    def _store(self, event: evt.Event) -> int | object:
+        """C-STORE: bytes to disk, then Success. Every refusal carries its reason in the Error Comment (0000,0902)."""
+        title = event.assoc.requestor.ae_title
+        request = cast(C_STORE, event.request)
+        if not self._may_store(request, self.config.peers_titled(title)):
+            return _refusal(NOT_AUTHORIZED, "this AE title may not store here", title)
+        encoded = event.encoded_dataset()
+        try:
+            facts = read_facts(encoded, str(request.AffectedSOPInstanceUID))
+            kept = self.store.keep(encoded, facts, title)
+        except ObjectError as error:
+            return _refusal(error.status, str(error), title)
+        except StoreError as error:
+            return _refusal(OUT_OF_RESOURCES, str(error), title)
+        log.info("object.kept", sop_uid=facts.sop_uid, study_uid=facts.study_uid, peer=title, kept=kept.name)
+        return SUCCESS
+
+    def _may_store(self, request: C_STORE, peers: tuple[Peer, ...]) -> bool:
+        """Senders may; an archive that is only queried may as part of a C-MOVE of ours (PS3.7 9.1.1.1)."""
+        if any(peer.sends for peer in peers):
+            return True
+        asked_by_us = str(request.MoveOriginatorApplicationEntityTitle or "") == self.config.node.ae_title
+        return asked_by_us and any(peer.queries for peer in peers)
+
+
+def refuse_taken_port(host: str, port: int) -> None:
+    """Raise ConfigError where another program listens there, or the address is not this machine's."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            allowed = "a free port, and an address of this machine"
+            raise ConfigError(
+                "node.port", f"node.port = {port} on {host}: {error.strerror}; allowed: {allowed}"
+            ) from error
+
+
+def _application_entity(config: Config) -> AE:
+    ae = AE(ae_title=config.node.ae_title)
+    ae.supported_contexts = [_context(Verification), *(_context(uid) for uid in STORED_CLASSES)]
+    ae.require_called_aet = True
+    # An empty list would let everybody in: a title that nobody can have keeps a node without peers closed.
+    ae.require_calling_aet = sorted({peer.ae_title for peer in config.peers}) or ["-"]
+    ae.maximum_associations = _MAX_ASSOCIATIONS
+    ae.maximum_pdu_size = _MAX_PDU
+    ae.network_timeout = 60
+    ae.acse_timeout = 30
+    ae.dimse_timeout = 120
+    return ae
+
+
+def _context(uid: str) -> PresentationContext:
+    context = PresentationContext()
+    context.abstract_syntax = uid
+    context.transfer_syntax = list(TRANSFER_SYNTAXES)
+    return context
+
+
+def _any_title(value: str) -> tuple[bool, str]:
+    return True, ""
+
+
+def _plain(title: str) -> str:
+    """A title without the padding that some senders use: spaces, NUL."""
+    return title.strip(" \0")
+
+
+def _refusal(status: int, comment: str, title: str) -> object:
+    """A C-STORE response dataset with status and comment (LO, at most 64 characters)."""
+    log.warning("object.refused", peer=title, status=f"0x{status:04X}", reason=comment)
+    response = Dataset()
+    response.Status = status
+    response.ErrorComment = comment[:64]
+    return response

@@ -1,0 +1,204 @@
+"""The frozen records that travel between stations. They meet nowhere else but in the tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from pathlib import Path
+
+from pipelines.contract import Code, Patient, Role
+
+
+class StudyState(StrEnum):
+    RECEIVING = "RECEIVING"
+    SETTLED = "SETTLED"
+    PLANNED = "PLANNED"
+    DECLINED = "DECLINED"
+    QUARANTINED = "QUARANTINED"
+
+
+class PairState(StrEnum):
+    AWAITING_BASELINE = "AWAITING_BASELINE"
+    AWAITING_RESTAGING = "AWAITING_RESTAGING"
+    READY = "READY"
+    SUPERSEDED = "SUPERSEDED"
+    WITHDRAWN = "WITHDRAWN"
+
+
+class JobState(StrEnum):
+    READY = "READY"
+    CLAIMED = "CLAIMED"
+    DONE = "DONE"
+    FAILED = "FAILED"
+    ABANDONED = "ABANDONED"
+    SUPERSEDED = "SUPERSEDED"
+
+
+class DeliveryState(StrEnum):
+    DUE = "DUE"
+    CLAIMED = "CLAIMED"
+    SENT = "SENT"
+    COMMITTED = "COMMITTED"
+    FAILED = "FAILED"
+    WITHDRAWN = "WITHDRAWN"
+
+
+class Verb(StrEnum):
+    """What a person decided about two exams."""
+
+    PAIR = "pair"
+    UNPAIR = "unpair"
+
+
+@dataclass(frozen=True)
+class ObjectFacts:
+    """What the header of one received object says, before anything is interpreted."""
+
+    sop_uid: str
+    sop_class_uid: str
+    series_uid: str
+    study_uid: str
+    patient: Patient
+    study_date: date | None
+    study_description: str
+    modality: str
+    manufacturer: str
+    transfer_syntax_uid: str
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """One indexed object: ``path`` is its Part 10 file, ``digest`` the SHA-256 of the file's bytes."""
+
+    sop_uid: str
+    sop_class_uid: str
+    series_uid: str
+    study_uid: str
+    manufacturer: str
+    path: Path
+    digest: str
+
+
+@dataclass(frozen=True)
+class StudyFacts:
+    """A settled study as matching sees it. Pure data: ``roles`` from the series' headers.
+
+    ``words`` are the study, series and protocol descriptions, lower case; ``slices`` is the number of images in
+    usable series, by which the more complete of two repeats is told; ``first_received`` orders claims to an identity.
+    """
+
+    study_uid: str
+    patient: Patient
+    study_date: date | None
+    roles: frozenset[Role]
+    words: str
+    slices: int
+    first_received: datetime
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A person's word on two exams; it overrides what the node would have matched."""
+
+    verb: Verb
+    baseline_uid: str
+    restaging_uid: str
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A pair as matching sees it: study UIDs per time point, the one that leads first (empty: that exam is awaited)."""
+
+    baseline: tuple[str, ...]
+    restaging: tuple[str, ...]
+    state: PairState
+    reason: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What identifies the pair over generations: its leading studies."""
+        return (self.baseline[0] if self.baseline else "", self.restaging[0] if self.restaging else "")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one study: PLANNED (it is in a pair, waiting or ready), DECLINED or QUARANTINED, and why."""
+
+    study_uid: str
+    state: StudyState
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Matching:
+    """The outcome for all settled studies of one patient."""
+
+    proposals: tuple[Proposal, ...]
+    verdicts: tuple[Verdict, ...]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A lease on a job or a delivery. ``token`` fences: a result counts only under the current one."""
+
+    id: int
+    token: str
+    attempts: int
+
+
+@dataclass(frozen=True)
+class JobTicket:
+    """A claimed job: which studies to score, for which pair, as which version."""
+
+    claim: Claim
+    pair_id: int
+    version: int
+    inputs_digest: str
+    baseline: tuple[str, ...]
+    restaging: tuple[str, ...]
+    created: datetime
+
+
+@dataclass(frozen=True)
+class ResultFile:
+    """One object a job made, on disk and about to be delivered."""
+
+    kind: str
+    sop_uid: str
+    sop_class_uid: str
+    series_uid: str
+    study_uid: str
+    path: Path
+    digest: str
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """A claimed delivery: one result file for one peer."""
+
+    claim: Claim
+    peer: str
+    result: ResultFile
+
+
+__all__ = [
+    "Claim",
+    "Code",
+    "Decision",
+    "DeliveryState",
+    "JobState",
+    "JobTicket",
+    "Matching",
+    "ObjectFacts",
+    "PairState",
+    "Parcel",
+    "Proposal",
+    "ResultFile",
+    "StoredObject",
+    "StudyFacts",
+    "StudyState",
+    "Verb",
+    "Verdict",
+]

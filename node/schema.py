@@ -1,0 +1,162 @@
+"""The tables. Times are seconds since the epoch (UTC); lists of UIDs are JSON arrays, the leading study first."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData()
+
+# One row per content that ever arrived under a SOP Instance UID; `current` marks the one that counts.
+object_table = Table(
+    "object",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("sop_uid", String(64), nullable=False),
+    Column("sop_class_uid", String(64), nullable=False),
+    Column("series_uid", String(64), nullable=False),
+    Column("study_uid", String(64), nullable=False),
+    Column("modality", String(16), nullable=False),
+    Column("manufacturer", String(64), nullable=False),
+    Column("path", Text, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("source", String(16), nullable=False),
+    Column("received_at", Float, nullable=False),
+    Column("current", Boolean, nullable=False),
+    UniqueConstraint("sop_uid", "digest"),
+    Index("object_by_study", "study_uid", "series_uid"),
+)
+
+study_table = Table(
+    "study",
+    metadata,
+    Column("study_uid", String(64), primary_key=True),
+    Column("patient_id", String(64), nullable=False),
+    Column("issuer", String(64), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("birth_date", String(8), nullable=False),
+    Column("sex", String(16), nullable=False),
+    Column("study_date", String(8), nullable=False),
+    Column("description", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("code", String(64), nullable=False, default=""),
+    Column("reason", Text, nullable=False, default=""),
+    Column("conflict", Text, nullable=False, default=""),
+    Column("first_received_at", Float, nullable=False),
+    Column("last_received_at", Float, nullable=False),
+    Index("study_by_patient", "patient_id", "issuer"),
+    Index("study_by_state", "state"),
+)
+
+# What the headers of a settled study's series say: replaced as a whole when the study settles again.
+series_table = Table(
+    "series",
+    metadata,
+    Column("series_uid", String(64), primary_key=True),
+    Column("study_uid", ForeignKey("study.study_uid"), primary_key=True),
+    Column("role", String(16), nullable=False),
+    Column("modality", String(16), nullable=False),
+    Column("description", Text, nullable=False),
+    Column("b_values", JSON, nullable=False),
+    Column("confidence", Float, nullable=False),
+    Column("code", String(64), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("images", Integer, nullable=False),
+)
+
+pair_table = Table(
+    "pair",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("patient_id", String(64), nullable=False),
+    Column("issuer", String(64), nullable=False),
+    Column("baseline", JSON, nullable=False),
+    Column("restaging", JSON, nullable=False),
+    Column("state", String(24), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("inputs_digest", String(64), nullable=False, default=""),
+    Column("version", Integer, nullable=False, default=0),
+    Column("updated_at", Float, nullable=False),
+    Index("pair_by_patient", "patient_id", "issuer"),
+)
+
+decision_table = Table(
+    "decision",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("verb", String(8), nullable=False),
+    Column("baseline_uid", String(64), nullable=False),
+    Column("restaging_uid", String(64), nullable=False),
+    Column("decided_at", Float, nullable=False),
+    Column("applied", Boolean, nullable=False),
+)
+
+job_table = Table(
+    "job",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("pair_id", ForeignKey("pair.id"), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("inputs_digest", String(64), nullable=False),
+    Column("baseline", JSON, nullable=False),
+    Column("restaging", JSON, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("token", String(36), nullable=False, default=""),
+    Column("lease_until", Float, nullable=False, default=0.0),
+    Column("not_before", Float, nullable=False, default=0.0),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("reason", Text, nullable=False, default=""),
+    Column("created_at", Float, nullable=False),
+    Column("finished_at", Float),
+    UniqueConstraint("pair_id", "version"),
+    Index("job_by_state", "state"),
+)
+
+result_table = Table(
+    "result",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("job_id", ForeignKey("job.id"), nullable=False),
+    Column("pair_id", ForeignKey("pair.id"), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("sop_uid", String(64), nullable=False, unique=True),
+    Column("sop_class_uid", String(64), nullable=False),
+    Column("series_uid", String(64), nullable=False),
+    Column("study_uid", String(64), nullable=False),
+    Column("path", Text, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Index("result_by_pair", "pair_id", "version"),
+)
+
+delivery_table = Table(
+    "delivery",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("result_id", ForeignKey("result.id"), nullable=False),
+    Column("peer", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("token", String(36), nullable=False, default=""),
+    Column("lease_until", Float, nullable=False, default=0.0),
+    Column("not_before", Float, nullable=False, default=0.0),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("status", Integer),
+    Column("reason", Text, nullable=False, default=""),
+    Column("updated_at", Float, nullable=False),
+    UniqueConstraint("result_id", "peer"),
+    Index("delivery_by_peer", "peer", "state"),
+)

@@ -1,0 +1,122 @@
+"""What the node holds, waits for and could not do: per patient, exams, pairs, jobs and deliveries, with reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table as RichTable
+from rich.tree import Tree
+from sqlalchemy import Connection, Row, Table, select
+
+from node.database import Database
+from node.schema import delivery_table, job_table, pair_table, result_table, series_table, study_table
+
+_GOOD = {"PLANNED", "READY", "DONE", "SENT", "COMMITTED"}
+_BAD = {"QUARANTINED", "DECLINED", "FAILED", "WITHDRAWN"}
+
+
+def read_status(database: Database) -> dict[str, Any]:
+    """Everything, as plain data for ``status --json``."""
+    with database.reading() as connection:
+        studies = _rows(connection, study_table, study_table.c.first_received_at)
+        series = _grouped(_rows(connection, series_table, series_table.c.series_uid), "study_uid")
+        pairs = _rows(connection, pair_table, pair_table.c.id)
+        jobs = _grouped(_rows(connection, job_table, job_table.c.version), "pair_id")
+        deliveries = _grouped(_deliveries(connection), "pair_id")
+    patients: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in studies:
+        patient = patients.setdefault((row.patient_id, row.issuer), _patient(row))
+        patient["exams"].append(_exam(row, series.get(row.study_uid, [])))
+    for row in pairs:
+        one = _pair(row, jobs.get(row.id, []), deliveries.get(row.id, []))
+        patients[(row.patient_id, row.issuer)]["pairs"].append(one)
+    return {"patients": list(patients.values())}
+
+
+def _rows(connection: Connection, table: Table, order: Any) -> Sequence[Row[Any]]:
+    return connection.execute(select(table).order_by(order)).all()
+
+
+def _deliveries(connection: Connection) -> Sequence[Row[Any]]:
+    result = result_table.c
+    query = select(delivery_table, result.pair_id, result.kind, result.version, result.sop_uid)
+    return connection.execute(query.join(result_table).order_by(delivery_table.c.id)).all()
+
+
+def _grouped(rows: Iterable[Row[Any]], column: str) -> dict[Any, list[Row[Any]]]:
+    groups: dict[Any, list[Row[Any]]] = {}
+    for row in rows:
+        groups.setdefault(getattr(row, column), []).append(row)
+    return groups
+
+
+def _patient(row: Row[Any]) -> dict[str, Any]:
+    return {"patient_id": row.patient_id, "issuer": row.issuer, "exams": [], "pairs": []}
+
+
+def _exam(row: Row[Any], series: Sequence[Row[Any]]) -> dict[str, Any]:
+    fields = ("study_uid", "study_date", "description", "state", "generation", "code", "reason")
+    seen = ("series_uid", "role", "modality", "description", "b_values", "confidence", "code", "reason", "images")
+    return {**_pick(row, fields), "series": [_pick(one, seen) for one in series]}
+
+
+def _pair(row: Row[Any], jobs: Sequence[Row[Any]], deliveries: Sequence[Row[Any]]) -> dict[str, Any]:
+    pair = ("id", "baseline", "restaging", "state", "version", "reason")
+    job = ("id", "version", "state", "attempts", "reason")
+    delivery = ("id", "peer", "kind", "version", "sop_uid", "state", "attempts", "status", "reason")
+    return {
+        **_pick(row, pair),
+        "jobs": [_pick(one, job) for one in jobs],
+        "deliveries": [_pick(one, delivery) for one in deliveries],
+    }
+
+
+def _pick(row: Row[Any], fields: Sequence[str]) -> dict[str, Any]:
+    return {field: getattr(row, field) for field in fields}
+
+
+def render_status(status: dict[str, Any]) -> RenderableType:
+    """The same for a terminal: one tree per patient."""
+    if not status["patients"]:
+        return "Nothing has been received yet."
+    return Group(*(_patient_tree(patient) for patient in status["patients"]))
+
+
+def _patient_tree(patient: dict[str, Any]) -> Tree:
+    issuer = f" (issuer {escape(patient['issuer'])})" if patient["issuer"] else ""
+    tree = Tree(f"[bold]Patient {escape(patient['patient_id']) or 'without ID'}[/]{issuer}")
+    for exam in patient["exams"]:
+        roles = sorted({one["role"] for one in exam["series"] if one["role"] != "other"})
+        title = f"exam {exam['study_date'] or 'without date'}  {escape(exam['description'])}"
+        branch = tree.add(f"{title}  {_state(exam['state'])}  {', '.join(roles)}")
+        branch.add(f"[dim]{exam['study_uid']}[/]")
+        if exam["reason"]:
+            branch.add(escape(exam["reason"]))
+        for one in exam["series"]:
+            if one["role"] == "other":
+                branch.add(f"[dim]{escape(one['description'] or one['series_uid'])}: {escape(one['reason'])}[/]")
+    for pair in patient["pairs"]:
+        _add_pair(tree, pair)
+    return tree
+
+
+def _add_pair(tree: Tree, pair: dict[str, Any]) -> None:
+    branch = tree.add(f"pair {pair['id']}  {_state(pair['state'])}  version {pair['version']}")
+    if pair["reason"]:
+        branch.add(escape(pair["reason"]))
+    for job in pair["jobs"]:
+        branch.add(f"job {job['id']}  version {job['version']}  {_state(job['state'])}  {escape(job['reason'])}")
+    if pair["deliveries"]:
+        table = RichTable("delivery", "to", "what", "version", "state", "tries", "reason", box=None, padding=(0, 1))
+        for one in pair["deliveries"]:
+            cells = (one["id"], escape(one["peer"]), one["kind"], one["version"], _state(one["state"]), one["attempts"])
+            table.add_row(*(str(cell) for cell in cells), escape(one["reason"]))
+        branch.add(table)
+
+
+def _state(state: str) -> str:
+    colour = "green" if state in _GOOD else "red" if state in _BAD else "yellow"
+    return f"[{colour}]{state}[/]"

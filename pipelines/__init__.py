@@ -1,0 +1,1 @@
+"""Images in, findings out: no PACS, no database."""

@@ -1,0 +1,153 @@
+"""Measured features: what a radiologist could measure in the tumour, as numbers beside the deep-learning signatures.
+
+All are taken inside the mask at a physical scale, so that they mean the same on every scanner: volume and thickness
+in millimetres, diffusion in 10⁻³ mm²/s from b ≤ 1000 s/mm² whatever else was acquired, T2 signal relative to the
+exam's own tissue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage, stats
+
+from pipelines.contract import Code, Exam, FloatArray, InputUnfit, MaskArray, Volume
+from pipelines.diffusion import fit_adc
+from pipelines.resample import mask_onto
+
+B_LIMIT = 1100.0
+"""Highest b-value (s/mm²) a measured diffusion feature uses: an ADC depends on its b-set."""
+MIN_VOXELS = 8
+
+
+@dataclass(frozen=True)
+class DiffusionInputs:
+    """Diffusion of one exam on the DWI grid: b-values up to ``B_LIMIT``, ADC (10⁻³ mm²/s, NaN where invalid)."""
+
+    dwi: Mapping[float, Volume]
+    adc: Volume
+
+    @property
+    def high_b(self) -> Volume:
+        return self.dwi[max(self.dwi)]
+
+
+def diffusion_inputs(exam: Exam) -> DiffusionInputs:
+    """The DWI up to ``B_LIMIT`` and the ADC fitted to it.
+
+    Raises
+    ------
+    InputUnfit
+        ``NO_DIFFUSION`` where fewer than two b-values up to ``B_LIMIT`` are there, naming the exam.
+    """
+    dwi = {b: exam.dwi[b] for b in sorted(exam.dwi) if b <= B_LIMIT}
+    if len(dwi) < 2:
+        have = ", ".join(f"{b:g}" for b in sorted(exam.dwi)) or "none"
+        reason = (
+            f"the {exam.files.time_point} exam lacks diffusion-weighted images at two b-values up to "
+            f"{B_LIMIT:g} s/mm² (it has: {have})"
+        )
+        raise InputUnfit(Code.NO_DIFFUSION, reason)
+    fitted = fit_adc(dwi)
+    adc = np.where(fitted.valid, fitted.volume.array, np.nan).astype(np.float32)
+    return DiffusionInputs(dwi, fitted.volume.like(adc))
+
+
+def measured_features(exam: Exam, mask: MaskArray, diffusion: DiffusionInputs) -> dict[str, float]:
+    """Features of one exam by name.
+
+    ``log_volume`` ln cm³; ``thickness`` mm, diameter of the largest inscribed in-plane circle; ``adc_*`` 10⁻³ mm²/s;
+    ``slope`` and ``curvature`` of −ln S(b), b in ms/µm², of the tumour's mean signal (with three b-values or more);
+    ``t2_*`` of ln(signal / median of the tissue in the tumour's slices).
+
+    Raises
+    ------
+    InputUnfit
+        ``NO_MASK`` where the mask covers fewer than ``MIN_VOXELS`` voxels of the T2 or of the DWI.
+    """
+    on_dwi = mask_onto(mask, exam.t2, diffusion.adc)
+    _demand(int(mask.sum()), "axial T2", exam)
+    _demand(int((on_dwi & np.isfinite(diffusion.adc.array)).sum()), "diffusion images", exam)
+    features = _shape(mask, exam.t2) | _texture(exam.t2.array, mask, exam.t2.spacing)
+    return features | _diffusion(diffusion, on_dwi)
+
+
+def pair_features(baseline: Mapping[str, float], restaging: Mapping[str, float]) -> dict[str, float]:
+    """Features of a pair: both exams', and what changed, as the difference restaging − baseline."""
+    features = {f"pre_{name}": value for name, value in baseline.items()}
+    features |= {f"post_{name}": value for name, value in restaging.items()}
+    shared = sorted(baseline.keys() & restaging.keys())
+    return features | {f"change_{name}": restaging[name] - baseline[name] for name in shared}
+
+
+def _demand(voxels: int, where: str, exam: Exam) -> None:
+    if voxels < MIN_VOXELS:
+        reason = (
+            f"the tumour mask of the {exam.files.time_point} exam covers {voxels} voxels of the {where}; "
+            f"at least {MIN_VOXELS} are needed"
+        )
+        raise InputUnfit(Code.NO_MASK, reason)
+
+
+def _shape(mask: MaskArray, t2: Volume) -> dict[str, float]:
+    depths = [
+        float(ndimage.distance_transform_edt(plane, sampling=t2.spacing[1:]).max()) for plane in mask if plane.any()
+    ]
+    return {
+        "log_volume": float(np.log(mask.sum() * t2.voxel_mm3 / 1000.0)),
+        "thickness": 2.0 * max(depths),
+        "length": float(np.any(mask, axis=(1, 2)).sum() * t2.spacing[0]),
+    }
+
+
+def _core(mask: MaskArray, spacing: tuple[float, float, float]) -> MaskArray:
+    """The mask without its outermost layer in plane, where neighbours mix in; the mask itself where nothing is left."""
+    core = np.stack([ndimage.distance_transform_edt(plane, sampling=spacing[1:]) > 1.5 for plane in mask])
+    return core if core.sum() >= MIN_VOXELS else mask
+
+
+def _texture(t2: FloatArray, mask: MaskArray, spacing: tuple[float, float, float]) -> dict[str, float]:
+    slices = t2[mask.any(axis=(1, 2))]
+    tissue = slices[slices > 0.1 * np.percentile(slices, 99)]
+    reference = float(np.median(tissue))
+    values = np.log(np.maximum(t2[_core(mask, spacing)], 0.01 * reference) / reference).astype(np.float64)
+    low, middle, high = np.percentile(values, (10, 50, 90))
+    return {
+        "t2_median": float(middle),
+        "t2_spread": float(values.std()),
+        "t2_low": float(low - middle),
+        "t2_high": float(high - middle),
+        "t2_dark_share": float((values < middle - 0.25).mean()),
+        "t2_skewness": float(stats.skew(values)) if values.std() > 0 else 0.0,
+        "t2_ratio": float(values.mean()),
+    }
+
+
+def _diffusion(diffusion: DiffusionInputs, mask: MaskArray) -> dict[str, float]:
+    adc = diffusion.adc.array[mask]
+    adc = adc[np.isfinite(adc)].astype(np.float64)
+    spacing = diffusion.adc.spacing
+    core = _core(mask, spacing)
+    high_b = diffusion.high_b.array
+    tissue = high_b[mask.any(axis=(1, 2))]
+    features = {
+        "adc_mean": float(adc.mean()),
+        "adc_median": float(np.median(adc)),
+        "adc_spread": float(adc.std()),
+        "adc_low": float(np.percentile(adc, 10)),
+        "dwi_ratio": float(high_b[mask].mean() / max(float(tissue.mean()), 1e-6)),
+    }
+    return features | _curve({b: float(volume.array[core].mean()) for b, volume in diffusion.dwi.items()})
+
+
+def _curve(signal: Mapping[float, float]) -> dict[str, float]:
+    """Least-squares fit of ln S = β0 − slope·b + curvature·b² to the tumour's mean signal, b in ms/µm²."""
+    if len(signal) < 3 or min(signal.values()) <= 0:
+        return {}
+    b: NDArray[np.float64] = np.array(sorted(signal)) / 1000.0
+    logs = np.log([signal[value] for value in sorted(signal)])
+    curvature, slope, _ = np.polyfit(b, logs, 2)
+    return {"slope": float(-slope), "curvature": float(curvature)}

@@ -1,0 +1,56 @@
+"""Loads what scores a case: the segmenter and the scoring systems, from bundles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+
+from pipelines.bundle import Bundle, BundleError, load_bundle
+from pipelines.contract import Models, ScoringSystem
+from pipelines.segment import TumourSegmenter
+from pipelines.systems.signature_svm import SignatureSvm
+
+PACKAGED = Path(__file__).parent / "bundles"
+SEGMENTER = "segmenter"
+SYSTEMS: Mapping[str, Callable[[Bundle, torch.device], ScoringSystem]] = {"signature_svm": SignatureSvm}
+
+
+def load_models(folder: Path | None, systems: Sequence[str], device: str = "auto") -> Models:
+    """The segmenter and the named systems from ``folder`` (default: the bundles shipped with the package).
+
+    ``device``: ``cpu``, ``cuda``, or ``auto`` for CUDA where there is a usable one.
+
+    Raises
+    ------
+    BundleError
+        Where a bundle is missing, changed, or made for another system.
+    ValueError
+        For an unknown system or device, naming what is allowed.
+    """
+    unknown = [name for name in systems if name not in SYSTEMS]
+    if unknown:
+        raise ValueError(f"unknown system {', '.join(unknown)}; there are {', '.join(SYSTEMS)}")
+    root, where = folder or PACKAGED, choose_device(device)
+    loaded = tuple(SYSTEMS[name](_bundle(root / name, name), where) for name in systems)
+    return Models(segmenter=TumourSegmenter(_bundle(root / SEGMENTER, SEGMENTER), where), systems=loaded)
+
+
+def choose_device(device: str) -> torch.device:
+    """The device that ``cpu``, ``cuda`` or ``auto`` means on this machine; ValueError where it is not to be had."""
+    if device not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"device '{device}' is not one of auto, cpu, cuda")
+    if device == "cpu" or (device == "auto" and not torch.cuda.is_available()):
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise ValueError("device 'cuda' was asked for and this machine offers none; use 'cpu' or 'auto'")
+    return torch.device("cuda")
+
+
+def _bundle(folder: Path, system: str) -> Bundle:
+    bundle = load_bundle(folder)
+    if bundle.manifest.system != system:
+        problem = f"is a bundle of '{bundle.manifest.system}', not of '{system}'"
+        raise BundleError(folder / "manifest.json", problem, "give the folder whose bundles have their systems' names")
+    return bundle

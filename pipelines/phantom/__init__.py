@@ -1,0 +1,1 @@
+"""The synthetic cohort: virtual patients, their pelvic MR as DICOM, and the truth behind them."""

@@ -1,0 +1,163 @@
+"""The tumour segmenter: a small anisotropic U-Net on axial T2, high-b DWI and ADC.
+
+The network is MONAI's DynUNet (nnU-Net's architecture, Isensee et al. 2021) at a fixed in-plane spacing, with the
+slices as acquired, applied by sliding window. Quantities that carry the answer keep their physical scale: ADC enters
+as ADC / 3.5 (10⁻³ mm²/s); T2 and DWI, which have no unit, relative to the exam's own tissue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from monai.inferers import sliding_window_inference
+from monai.networks.nets import DynUNet
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from pipelines.bundle import Bundle
+from pipelines.contract import Code, Exam, FloatArray, InputUnfit, Mask, MaskArray, MaskOrigin, ModelIdentity, Volume
+from pipelines.features import DiffusionInputs, diffusion_inputs
+from pipelines.resample import onto
+
+ADC_SCALE = 3.5
+"""ADC of free water at body temperature is about 3 × 10⁻³ mm²/s: ADC / 3.5 stays below 1."""
+CHANNELS = ("t2", "dwi", "adc")
+
+
+@dataclass(frozen=True)
+class SegmenterSize:
+    """In-plane spacing (mm), sliding window (slices, rows, columns) and channels per level of the network."""
+
+    spacing: float = 1.5
+    window: tuple[int, int, int] = (16, 96, 96)
+    filters: tuple[int, ...] = (12, 24, 48, 64)
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> SegmenterSize:
+        a, b, c = values["window"]
+        return cls(float(values["spacing"]), (int(a), int(b), int(c)), tuple(values["filters"]))
+
+
+def segmenter_network(size: SegmenterSize) -> torch.nn.Module:
+    """A network from (batch, 3, slices, rows, columns) to one logit per voxel; slices and plane halve with depth."""
+    levels = len(size.filters)
+    kernels = [(1, 3, 3), *[(3, 3, 3)] * (levels - 1)]
+    strides = [(1, 1, 1), *[(1, 2, 2)] * min(2, levels - 1), *[(2, 2, 2)] * max(0, levels - 3)]
+    network: torch.nn.Module = DynUNet(
+        spatial_dims=3,
+        in_channels=len(CHANNELS),
+        out_channels=1,
+        kernel_size=kernels,
+        strides=strides,
+        upsample_kernel_size=strides[1:],
+        filters=size.filters,
+    )
+    return network
+
+
+def network_grid(t2: Volume, spacing: float) -> Volume:
+    """The T2's own slices with square pixels of ``spacing`` mm over the same field of view; array all zero."""
+    slices, rows, columns = t2.array.shape
+    _, down, across = t2.spacing
+    shape = (slices, max(1, round(rows * down / spacing)), max(1, round(columns * across / spacing)))
+    affine = t2.affine.copy()
+    affine[:3, 1] *= spacing / down
+    affine[:3, 2] *= spacing / across
+    # Pixel edges coincide, not pixel centres: half a new pixel in, half an old one out.
+    affine[:3, 3] += 0.5 * (affine[:3, 1] - t2.affine[:3, 1]) + 0.5 * (affine[:3, 2] - t2.affine[:3, 2])
+    return Volume(np.zeros(shape, dtype=np.float32), affine, t2.frame_of_reference_uid)
+
+
+def network_input(exam: Exam, diffusion: DiffusionInputs, grid: Volume) -> FloatArray:
+    """Channels (T2, highest b ≤ 1100 s/mm², ADC) on ``grid``: float32 (3, slices, rows, columns)."""
+    adc = np.nan_to_num(diffusion.adc.array, nan=0.0)
+    channels = (
+        relative(onto(_smoothed(exam.t2, grid), grid).array),
+        relative(onto(_smoothed(diffusion.high_b, grid), grid).array),
+        np.clip(onto(diffusion.adc.like(adc), grid).array / ADC_SCALE, 0.0, 1.5),
+    )
+    return np.stack(channels).astype(np.float32)
+
+
+def relative(array: FloatArray) -> FloatArray:
+    """A weighted image divided by twice the median of its foreground, clipped to [0, 3]."""
+    foreground = array[array > 0.1 * np.percentile(array, 99)]
+    reference = 2.0 * float(np.median(foreground)) if foreground.size else 1.0
+    return np.clip(array / max(reference, 1e-6), 0.0, 3.0).astype(np.float32)
+
+
+class TumourSegmenter:
+    """Finds the tumour on the axial T2 of an exam with a trained bundle."""
+
+    def __init__(self, bundle: Bundle, device: torch.device) -> None:
+        self._identity = bundle.identity
+        self._size = SegmenterSize.from_json(bundle.manifest.network)
+        self._threshold = float(bundle.manifest.thresholds["probability"])
+        self._min_cm3 = float(bundle.manifest.thresholds["min_volume_cm3"])
+        self._device = device
+        self._network = segmenter_network(self._size)
+        self._network.load_state_dict(bundle.weights("network"))
+        self._network.to(device).eval()
+
+    @property
+    def model(self) -> ModelIdentity:
+        return self._identity
+
+    def segment(self, exam: Exam) -> Mask:
+        """The tumour as one connected region on the T2 grid.
+
+        Raises
+        ------
+        InputUnfit
+            ``NO_DIFFUSION`` without DWI at two b-values, ``NO_TUMOUR_FOUND`` where no region is large enough.
+        """
+        diffusion = diffusion_inputs(exam)
+        grid = network_grid(exam.t2, self._size.spacing)
+        probability = self.probability(network_input(exam, diffusion, grid))
+        on_t2 = onto(grid.like(probability), exam.t2).array
+        mask = largest_region(on_t2, self._threshold)
+        volume = float(mask.sum()) * exam.t2.voxel_mm3 / 1000.0
+        if volume < self._min_cm3:
+            reason = (
+                f"the segmenter found no tumour of at least {self._min_cm3:g} cm³ on the {exam.files.time_point} exam "
+                f"(largest region {volume:.2f} cm³); outline it by hand (SEG or RTSTRUCT) if there is one"
+            )
+            raise InputUnfit(Code.NO_TUMOUR_FOUND, reason)
+        how = (
+            f"segmented automatically by {self._identity.name} {self._identity.version} from axial T2, "
+            f"DWI b {max(diffusion.dwi):g} s/mm² and ADC; not checked by a reader"
+        )
+        return Mask(mask, MaskOrigin.MODEL, how, algorithm=self._identity.name, version=self._identity.version)
+
+    def probability(self, channels: FloatArray) -> FloatArray:
+        """Tumour probability per voxel (slices, rows, columns) of one exam's channels (3, slices, rows, columns)."""
+        batch = torch.from_numpy(channels)[None].to(self._device)
+        with torch.inference_mode():
+            logits = sliding_window_inference(
+                batch, self._size.window, sw_batch_size=1, predictor=self._network, overlap=0.25, mode="gaussian"
+            )
+        return np.asarray(torch.sigmoid(torch.as_tensor(logits))[0, 0].cpu().numpy())
+
+
+def largest_region(probability: FloatArray, threshold: float) -> MaskArray:
+    """The connected region above ``threshold`` with the largest sum of probability; empty where there is none."""
+    labels, count = ndimage.label(probability >= threshold)
+    if count == 0:
+        return np.zeros(probability.shape, dtype=bool)
+    weight: NDArray[np.float64] = np.asarray(ndimage.sum_labels(probability, labels, np.arange(1, count + 1)))
+    return np.asarray(labels == 1 + int(weight.argmax()))
+
+
+def _smoothed(volume: Volume, grid: Volume) -> Volume:
+    """Low-pass before coarser sampling in plane: σ of half a target pixel, in source pixels, where it is coarser."""
+    ratio = grid.spacing[1] / volume.spacing[1]
+    if ratio <= 1.25:
+        return volume
+    return volume.like(ndimage.gaussian_filter(volume.array, (0.0, 0.5 * ratio, 0.5 * ratio)).astype(np.float32))

@@ -1,0 +1,110 @@
+"""The last step of system 1: a support vector machine on signatures and features, calibrated by Platt's method.
+
+Zhang et al. fuse the signatures with a support vector machine whose C and γ come from five-fold cross-validation. Here
+the scaler, C and γ, the machine and its calibration are all fitted on the patients given and nothing else, so that a
+caller who gives the training patients of a fold has everything fitted inside the fold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_predict
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+Features = NDArray[np.float64]
+Labels = NDArray[np.bool_]
+
+INNER_FOLDS = 5
+COSTS = (0.1, 0.3, 1.0, 3.0, 10.0)
+WIDTHS = (0.02, 0.1, 0.3, 1.0)
+"""γ as multiples of 1 / number of features (the features are standardised)."""
+
+
+@dataclass(frozen=True)
+class FinalStage:
+    """A fitted machine and the logistic curve from its decision value to a probability."""
+
+    classifier: Pipeline
+    calibration: LogisticRegression
+
+    def probability(self, features: Features) -> NDArray[np.float64]:
+        """Probability of the outcome, (patients,), from features (patients, names)."""
+        decision = self.classifier.decision_function(features)[:, None]
+        return np.asarray(self.calibration.predict_proba(decision)[:, 1])
+
+
+@dataclass(frozen=True)
+class FittedStage:
+    """The final stage, the C and γ chosen for it, and its bootstrap refits."""
+
+    stage: FinalStage
+    chosen: Mapping[str, float]
+    refits: tuple[FinalStage, ...]
+
+    def estimators(self) -> dict[str, Any]:
+        """The named estimators that a bundle stores."""
+        stages = [("stage", self.stage), *((f"refit_{i:02d}", refit) for i, refit in enumerate(self.refits))]
+        named = {f"{name}_classifier": stage.classifier for name, stage in stages}
+        return named | {f"{name}_calibration": stage.calibration for name, stage in stages}
+
+    @classmethod
+    def from_estimators(cls, named: Mapping[str, Any], chosen: Mapping[str, float]) -> FittedStage:
+        """The stage that ``estimators`` stored."""
+        names = sorted(key.removesuffix("_classifier") for key in named if key.endswith("_classifier"))
+        stages = {name: FinalStage(named[f"{name}_classifier"], named[f"{name}_calibration"]) for name in names}
+        refits = tuple(stage for name, stage in stages.items() if name != "stage")
+        return cls(stages["stage"], chosen, refits)
+
+
+def fit_stage(features: Features, labels: Labels, seed: int) -> tuple[FinalStage, dict[str, float]]:
+    """Choose C and γ by cross-validated AUC, fit the machine on all patients given, calibrate on held-out decisions."""
+    inner = StratifiedKFold(INNER_FOLDS, shuffle=True, random_state=seed)
+    grid = {"svm__C": list(COSTS), "svm__gamma": [width / features.shape[1] for width in WIDTHS]}
+    search = GridSearchCV(_machine(), grid, scoring="roc_auc", cv=inner, refit=True, n_jobs=1)
+    search.fit(features, labels)
+    chosen = {"C": float(search.best_params_["svm__C"]), "gamma": float(search.best_params_["svm__gamma"])}
+    held_out = cross_val_predict(_machine(**chosen), features, labels, cv=inner, method="decision_function")
+    return FinalStage(search.best_estimator_, _platt(held_out, labels)), chosen
+
+
+def fit_with_refits(features: Features, labels: Labels, seed: int, refits: int) -> FittedStage:
+    """The final stage and ``refits`` bootstrap refits at the same C and γ, each calibrated on the patients left out."""
+    stage, chosen = fit_stage(features, labels, seed)
+    rng = np.random.default_rng(seed)
+    return FittedStage(stage, chosen, tuple(_refit(features, labels, chosen, rng) for _ in range(refits)))
+
+
+def out_of_fold(features: Features, labels: Labels, folds: NDArray[np.intp], seed: int) -> NDArray[np.float64]:
+    """Probability for each patient from a stage fitted on the other folds, (patients,). ``folds``: fold per patient."""
+    probability = np.full(len(labels), np.nan)
+    for fold in np.unique(folds):
+        held_out = folds == fold
+        stage, _ = fit_stage(features[~held_out], labels[~held_out], seed)
+        probability[held_out] = stage.probability(features[held_out])
+    return probability
+
+
+def _machine(C: float = 1.0, gamma: float | str = "scale") -> Pipeline:
+    return Pipeline([("scale", StandardScaler()), ("svm", SVC(C=C, gamma=gamma, kernel="rbf"))])
+
+
+def _platt(decisions: NDArray[np.float64], labels: Labels) -> LogisticRegression:
+    return LogisticRegression(C=10.0).fit(decisions[:, None], labels)
+
+
+def _refit(features: Features, labels: Labels, chosen: Mapping[str, float], rng: np.random.Generator) -> FinalStage:
+    # Drawn within each outcome, so that no draw lacks one; the left-out patients (37 %) calibrate.
+    groups = [np.flatnonzero(labels == value) for value in (False, True)]
+    drawn = np.concatenate([rng.choice(group, len(group)) for group in groups])
+    left_out = np.setdiff1d(np.arange(len(labels)), drawn)
+    machine = _machine(**chosen).fit(features[drawn], labels[drawn])
+    calibration = _platt(machine.decision_function(features[left_out]), labels[left_out])
+    return FinalStage(machine, calibration)

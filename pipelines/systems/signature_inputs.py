@@ -1,0 +1,102 @@
+"""What a signature network sees: one axial slice of one sequence, cut to a fixed field around the tumour.
+
+Zhang et al. take, for each sequence on its own, the axial slice with the largest tumour area. The field is the same
+number of millimetres in every case, so that neither the crop nor its resolution can tell the outcome, and the mask is
+a channel of its own: without either, a network learns almost nothing from some hundred patients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from pipelines.contract import Code, Exam, FloatArray, InputUnfit, MaskArray, Volume
+from pipelines.features import DiffusionInputs
+from pipelines.normalise import discretise
+from pipelines.resample import mask_onto
+from pipelines.segment import ADC_SCALE
+
+
+class Sequence(StrEnum):
+    T2 = "t2"
+    DWI = "dwi"
+    CE_T1 = "ce_t1"
+
+
+CHANNELS: Mapping[Sequence, tuple[str, ...]] = {
+    Sequence.T2: ("image", "mask"),
+    Sequence.DWI: ("image", "adc", "mask"),
+    Sequence.CE_T1: ("image", "mask"),
+}
+
+
+@dataclass(frozen=True)
+class CropRule:
+    """Side of the square field (mm) and of the crop (pixels)."""
+
+    field_mm: float = 72.0
+    pixels: int = 48
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> CropRule:
+        return cls(float(values["field_mm"]), int(values["pixels"]))
+
+
+def signature_input(
+    exam: Exam, sequence: Sequence, mask: MaskArray, diffusion: DiffusionInputs, rule: CropRule
+) -> FloatArray:
+    """Channels of ``CHANNELS[sequence]``, float32 (channels, pixels, pixels).
+
+    Weighted images as 0–255 of their volume divided by 255; ADC (10⁻³ mm²/s) divided by 3.5, invalid voxels 0; the
+    mask as the share of each pixel it covers.
+
+    Raises
+    ------
+    InputUnfit
+        ``INPUTS_MISSING`` where the exam has no such sequence, ``NO_MASK`` where the tumour lies outside of it.
+    """
+    source = _source(exam, sequence, diffusion)
+    on_source = mask if sequence is Sequence.T2 else mask_onto(mask, exam.t2, source)
+    areas = on_source.sum(axis=(1, 2))
+    if not areas.any():
+        reason = f"the tumour mask of the {exam.files.time_point} exam lies outside the {sequence} images"
+        raise InputUnfit(Code.NO_MASK, reason)
+    index = int(areas.argmax())
+    planes: dict[str, NDArray[Any]] = {
+        "image": discretise(source.array)[index] / 255.0,
+        "mask": on_source[index].astype(np.float32),
+    }
+    if sequence is Sequence.DWI:
+        planes["adc"] = np.clip(np.nan_to_num(diffusion.adc.array[index], nan=0.0) / ADC_SCALE, 0.0, 1.5)
+    where = _positions(on_source[index], source.spacing[1:], rule)
+    cut = [ndimage.map_coordinates(planes[name], where, order=1, mode="nearest") for name in CHANNELS[sequence]]
+    return np.stack(cut).astype(np.float32)
+
+
+def _source(exam: Exam, sequence: Sequence, diffusion: DiffusionInputs) -> Volume:
+    if sequence is Sequence.T2:
+        return exam.t2
+    if sequence is Sequence.DWI:
+        return diffusion.high_b
+    if exam.ce_t1 is None:
+        reason = f"the {exam.files.time_point} exam has no contrast-enhanced T1"
+        raise InputUnfit(Code.INPUTS_MISSING, reason)
+    return exam.ce_t1
+
+
+def _positions(mask: MaskArray, spacing: tuple[float, float], rule: CropRule) -> NDArray[np.float64]:
+    """Row and column indices, (2, pixels, pixels), of a field around the mask's centroid; axes stay as acquired."""
+    centre = [float(indices.mean()) for indices in np.nonzero(mask)]
+    offsets = (np.arange(rule.pixels) - (rule.pixels - 1) / 2.0) * rule.field_mm / rule.pixels
+    rows = centre[0] + offsets / spacing[0]
+    columns = centre[1] + offsets / spacing[1]
+    return np.stack(np.meshgrid(rows, columns, indexing="ij"))

@@ -1,0 +1,148 @@
+"""DICOM files to volumes: pixels decoded, rescaled to what they stand for, slices in order along the normal."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+from pydicom import Dataset
+
+from .attributes import MALFORMED, item, number
+from .contract import Affine, Code, FloatArray, InputUnfit, SeriesFiles, Volume
+from .files import UNREADABLE
+from .frames import Frame, frames, functional_groups, group_item
+from .series import b_stacks
+from .stack import Stack, stack
+
+# The decoders (pylibjpeg, pyjpegls, gdcm, pydicom's own) report broken streams with these.
+UNDECODABLE = (*MALFORMED, OSError, RuntimeError, MemoryError, IndexError)
+
+
+def load_volume(series: SeriesFiles) -> Volume:
+    """One image per slice position, classic or Enhanced MR, as float32 after Rescale or Real World Value Mapping.
+
+    Raises InputUnfit: PIXELS_UNREADABLE, and the geometry codes of :func:`pipelines.stack.stack`.
+    """
+    datasets = _read(series.paths)
+    geometry = stack(frames(datasets))
+    pixels = _pixels(datasets)
+    return _volume(geometry, np.stack([pixels(group[0]) for group in geometry.slices]))
+
+
+def load_dwi(series: SeriesFiles) -> dict[float, Volume]:
+    """One volume per nominal b-value (s/mm²), all on the same grid.
+
+    Repeats of one gradient direction are averaged arithmetically, directions geometrically (the mean of ln S is the
+    trace-weighted signal). Where the scanner stored its own trace image beside the directions, the trace is used.
+
+    Raises InputUnfit: B_VALUE_UNKNOWN, SLICE_MISSING, PIXELS_UNREADABLE and the geometry codes.
+    """
+    datasets = _read(series.paths)
+    stacks = b_stacks(frames(datasets))
+    pixels = _pixels(datasets)
+    return {
+        b: _volume(geometry, np.stack([_combined(group, pixels) for group in geometry.slices]))
+        for b, geometry in stacks.items()
+    }
+
+
+def ordered_paths(series: SeriesFiles) -> tuple[Path, ...]:
+    """The file of each slice of :func:`load_volume`; an Enhanced MR series in one file gives that one file.
+
+    Raises InputUnfit as :func:`load_volume`, without reading pixels.
+    """
+    geometry = stack(frames(_read(series.paths, pixels=False)))
+    ordered = tuple(series.paths[group[0].file] for group in geometry.slices)
+    return ordered[:1] if len(set(ordered)) == 1 else ordered
+
+
+def _read(paths: Sequence[Path], *, pixels: bool = True) -> list[Dataset]:
+    datasets: list[Dataset] = []
+    for path in paths:
+        try:
+            datasets.append(pydicom.dcmread(path, stop_before_pixels=not pixels))
+        except UNREADABLE as error:
+            raise InputUnfit(Code.PIXELS_UNREADABLE, f"{path.name} cannot be read: {error}") from error
+    return datasets
+
+
+def _volume(geometry: Stack, array: FloatArray) -> Volume:
+    affine: Affine = geometry.affine
+    return Volume(array.astype(np.float32, copy=False), affine, geometry.frame_of_reference_uid)
+
+
+def _pixels(datasets: Sequence[Dataset]) -> Callable[[Frame], FloatArray]:
+    """A reader of single frames that decodes each file once."""
+    decoded: dict[int, NDArray[np.generic]] = {}
+    groups: dict[int, list[tuple[Dataset | None, Dataset]]] = {}
+
+    def read(frame: Frame) -> FloatArray:
+        dataset = datasets[frame.file]
+        if frame.file not in decoded:
+            decoded[frame.file] = _decode(dataset)
+            groups[frame.file] = list(functional_groups(dataset))
+        stored = decoded[frame.file]
+        plane = stored if stored.ndim == 2 else stored[frame.number]
+        own = groups[frame.file][frame.number] if groups[frame.file] else None
+        return _real_world(plane, dataset, own)
+
+    return read
+
+
+def _decode(dataset: Dataset) -> NDArray[np.generic]:
+    name = dataset.get("SOPInstanceUID", "")
+    try:
+        array: NDArray[np.generic] = dataset.pixel_array
+    except UNDECODABLE as error:
+        raise InputUnfit(Code.PIXELS_UNREADABLE, f"instance {name}: pixels cannot be decoded ({error})") from error
+    count = int(number(dataset, "NumberOfFrames") or 1)
+    shape = (int(number(dataset, "Rows") or 0), int(number(dataset, "Columns") or 0))
+    if array.shape not in (shape, (count, *shape)):
+        raise InputUnfit(
+            Code.PIXELS_UNREADABLE, f"instance {name}: pixels of shape {array.shape} where its header says {shape}"
+        )
+    return array
+
+
+def _real_world(
+    stored: NDArray[np.generic], dataset: Dataset, groups: tuple[Dataset | None, Dataset] | None
+) -> FloatArray:
+    """Stored values to real-world values: PS3.3 C.7.6.16.2.11 (Real World Value Mapping) before C.11.1 (Rescale)."""
+    mapping, rescale = item(dataset, "RealWorldValueMappingSequence"), dataset
+    if groups is not None:
+        mapping = group_item(groups, "RealWorldValueMappingSequence") or mapping
+        rescale = group_item(groups, "PixelValueTransformationSequence") or dataset
+    slope = intercept = None
+    if mapping is not None:
+        slope, intercept = number(mapping, "RealWorldValueSlope"), number(mapping, "RealWorldValueIntercept")
+    if slope is None or intercept is None:
+        slope, intercept = number(rescale, "RescaleSlope"), number(rescale, "RescaleIntercept")
+    slope = 1.0 if slope is None or slope == 0 else slope
+    values = stored.astype(np.float64) * slope + (intercept or 0.0)
+    if not np.isfinite(values).all():
+        raise InputUnfit(Code.PIXELS_UNREADABLE, f"instance {dataset.get('SOPInstanceUID', '')}: values not finite")
+    return values.astype(np.float32)
+
+
+def _combined(group: Sequence[Frame], pixels: Callable[[Frame], FloatArray]) -> FloatArray:
+    """One image from the frames of one b-value at one position."""
+    trace = [frame for frame in group if frame.isotropic]
+    if trace:
+        return _mean([pixels(frame) for frame in trace])
+    directions: dict[tuple[float, ...] | None, list[FloatArray]] = defaultdict(list)
+    for frame in group:
+        directions[frame.gradient].append(pixels(frame))
+    means = [_mean(same) for same in directions.values()]
+    if len(means) == 1:
+        return means[0]
+    with np.errstate(divide="ignore"):  # no signal along one direction: none in the geometric mean
+        logs = np.log(np.maximum(np.stack(means), 0.0))
+    return np.asarray(np.exp(np.mean(logs, axis=0)), dtype=np.float32)
+
+
+def _mean(images: Sequence[FloatArray]) -> FloatArray:
+    return np.asarray(np.mean(images, axis=0, dtype=np.float64), dtype=np.float32)
