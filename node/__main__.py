@@ -149,9 +149,8 @@ def score(
     config: Annotated[Path | None, typer.Option("--config", "-c", help="Take [scoring] from here.")] = None,
 ) -> None:
     """Score the exams in two folders, without a PACS: the same findings as the node's for the same files."""
-    from pipelines.models import load_models
-
     from node.folders import score_folders
+    from pipelines.models import load_models
 
     if baseline is None and restaging is None:
         raise typer.BadParameter("name at least one exam: --baseline DIR, --restaging DIR")
@@ -205,9 +204,8 @@ def train(
     seed: Annotated[int, typer.Option(help="The same seed gives the same bundle on the same machine.")] = 1,
 ) -> None:
     """Train a system on a cohort folder (the phantom's or your own) and write its bundle."""
-    from pipelines.training.train import train as run
-
     from node.progress import bar
+    from pipelines.training.train import train as run
 
     with bar("training") as advance:
         run(system, cohort, out, seed=seed, progress=advance)

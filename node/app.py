@@ -82,9 +82,8 @@ def _clock(config: Config, database: Database, store: Store) -> Clock:
 def work(config: Config, *, parent: int | None = None) -> None:
     """Score jobs as they come, until SIGTERM or SIGINT, or until the process ``parent`` is gone."""
     # torch and MONAI take seconds to import: only a worker pays for them.
-    from pipelines.models import load_models
-
     from node.work import Worker
+    from pipelines.models import load_models
 
     stop = threading.Event()
     _exit_on_signals(stop)

@@ -89,8 +89,7 @@ def split_into_episodes(exams: Sequence[DatedExam], gap_days: int) -> tuple[tupl
     return tuple(tuple(episode) for episode in episodes)
 
 
-def _completeness(study: StudyFacts) -> tuple[bool, int, int, date, str]:
+def _completeness(study: StudyFacts) -> tuple[bool, int, int, int, str]:
     """Sort key, the most complete first: an axial T2, then more roles, then more slices, then the later repeat."""
     roles = study.roles - {Role.OTHER}
-    repeat = date.max - (dated(study) - date.min)  # later dates first
-    return (Role.T2_AXIAL not in roles, -len(roles), -study.slices, date.min + (repeat - date.min), study.study_uid)
+    return (Role.T2_AXIAL not in roles, -len(roles), -study.slices, -dated(study).toordinal(), study.study_uid)

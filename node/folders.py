@@ -9,17 +9,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from dicom_templates.results import Result, build_results
-from dicom_templates.text import report_text
 from matplotlib.image import imsave
-from pipelines.findings_json import findings_json
-from pipelines.score import score_case
 from pydicom.uid import generate_uid
 
 from dicom_templates.encode import write_part10
 from dicom_templates.identity import Kind, ResultIdentity
+from dicom_templates.results import Result, build_results
+from dicom_templates.text import report_text
 from pipelines.contract import CaseFiles, Code, Findings, InputUnfit, Models, TimePoint
 from pipelines.exam import exam_files, patient_conflict
+from pipelines.findings_json import findings_json
+from pipelines.score import score_case
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 import structlog
-from dicom_templates.results import Result, build_results
-from pipelines.findings_json import findings_json
-from pipelines.score import score_case
 
 from dicom_templates.encode import part10
 from dicom_templates.errors import TemplateError
 from dicom_templates.identity import Predecessor, ResultIdentity
+from dicom_templates.results import Result, build_results
 from node import jobs
 from node.config import Config
 from node.database import Database
@@ -30,6 +28,8 @@ from node.records import JobTicket, ResultFile
 from node.release import releasable
 from node.store import Store, write_durably
 from pipelines.contract import CaseFiles, Findings, InputUnfit, Models
+from pipelines.findings_json import findings_json
+from pipelines.score import score_case
 
 log = structlog.get_logger()
 

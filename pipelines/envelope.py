@@ -48,12 +48,12 @@ ACQUISITION: Mapping[str, Quality] = {
     "ce_t1_slice": Quality("CE-T1 slice spacing", "mm", 0.05),
 }
 IMAGE_ONLY = (
-    "t2_median",
+    "t2_tissue",
     "t2_sharpness",
     "t2_foreground",
     "dwi_sharpness",
-    "adc_median",
-    "adc_spread",
+    "adc_tissue",
+    "adc_tissue_spread",
 )
 APPEARANCE = (*IMAGE_ONLY, "log_volume", "adc_mean", "t2_ratio", "dwi_ratio")
 MARGIN = 1.25
@@ -80,14 +80,14 @@ def exam_facts(exam: Exam, diffusion: DiffusionInputs, measured: Facts | None = 
     facts |= image_statistics("t2", exam.t2) | image_statistics("dwi", diffusion.high_b)
     low_b = diffusion.dwi[min(diffusion.dwi)].array
     adc = diffusion.adc.array[(low_b > 0.1 * np.percentile(low_b, 99)) & np.isfinite(diffusion.adc.array)]
-    facts |= {"adc_median": float(np.median(adc)), "adc_spread": float(adc.std())} if adc.size else {}
+    facts |= {"adc_tissue": float(np.median(adc)), "adc_tissue_spread": float(adc.std())} if adc.size else {}
     return facts | {name: value for name, value in (measured or {}).items() if name in APPEARANCE}
 
 
 def image_statistics(prefix: str, volume: Volume) -> dict[str, float]:
     """Statistics of a weighted image that do not depend on its gain.
 
-    ``median``: the foreground's median over its 99th percentile. ``sharpness``: mean absolute difference of
+    ``tissue``: the foreground's median over its 99th percentile. ``sharpness``: mean absolute difference of
     neighbouring columns in the foreground over its median, per √mm of spacing, so that resampling changes it little.
     ``foreground``: the share of voxels above a tenth of the 99th percentile.
     """
@@ -95,13 +95,13 @@ def image_statistics(prefix: str, volume: Volume) -> dict[str, float]:
     high = float(np.percentile(array, 99))
     inside = array > 0.1 * high
     if high <= 0 or not inside.any():
-        return {f"{prefix}_median": 0.0, f"{prefix}_sharpness": 0.0, f"{prefix}_foreground": 0.0}
+        return {f"{prefix}_tissue": 0.0, f"{prefix}_sharpness": 0.0, f"{prefix}_foreground": 0.0}
     median = float(np.median(array[inside]))
     steps = np.abs(np.diff(array, axis=2))[inside[:, :, 1:]]
     sharpness = float(steps.mean()) / median / np.sqrt(volume.spacing[2]) if steps.size else 0.0
     return {
-        f"{prefix}_median": median / high,
-        f"{prefix}_sharpness": sharpness,
+        f"{prefix}_tissue": median / high,
+        f"{prefix}_sharpness": float(sharpness),
         f"{prefix}_foreground": float(inside.mean()),
     }
 

@@ -83,7 +83,7 @@ def _pixels(datasets: Sequence[Dataset]) -> Callable[[Frame], FloatArray]:
     def read(frame: Frame) -> FloatArray:
         dataset = datasets[frame.file]
         if frame.file not in decoded:
-            decoded[frame.file] = _decode(dataset)
+            decoded[frame.file] = decode(dataset)
             groups[frame.file] = list(functional_groups(dataset))
         stored = decoded[frame.file]
         plane = stored if stored.ndim == 2 else stored[frame.number]
@@ -93,7 +93,8 @@ def _pixels(datasets: Sequence[Dataset]) -> Callable[[Frame], FloatArray]:
     return read
 
 
-def _decode(dataset: Dataset) -> NDArray[np.generic]:
+def decode(dataset: Dataset) -> NDArray[np.generic]:
+    """Stored pixel values, (rows, columns) or (frames, rows, columns). Raises InputUnfit (PIXELS_UNREADABLE)."""
     name = dataset.get("SOPInstanceUID", "")
     try:
         array: NDArray[np.generic] = dataset.pixel_array

@@ -24,8 +24,8 @@ class Pelvis:
 
     ``bladder_base``: z of the border between bladder and prostate or cervix. ``anal_w``: where the anal canal begins
     along the rectal axis. ``mesorectum``: its half width, half depth and how far back it lies. ``warp``: per axis, two
-    waves (amplitude, 3 wave numbers, phase) of a smooth deformation. ``nodes``: (angle, share of the mesorectum's radius,
-    w, radius); ``vessels``: (angle, share, turn per 12 mm, radius).
+    waves (amplitude, 3 wave numbers, phase) of a smooth deformation. ``nodes``: (angle, share of the mesorectum's
+    radius, w, radius); ``vessels``: (angle, share, turn per 12 mm, radius).
     """
 
     sex: str
@@ -176,7 +176,7 @@ def _paint_sacrum(canvas: Canvas, pelvis: Pelvis) -> None:
     disc = np.abs((z + np.float32(200.0)) % np.float32(27.0) - np.float32(13.5)) - np.float32(1.4)
     canvas.add(box, coverage(np.maximum(distance + np.float32(1.8), disc), canvas.edge), "cortical bone")
     for side in SIDES:
-        holes = np.sqrt((x - side * (10 + 9 * up)) ** 2 + (y - middle + 3) ** 2) - (1.0 + 2.4 * up)
+        holes = np.sqrt((x - np.float32(side) * (10 + 9 * up)) ** 2 + (y - middle + 3) ** 2) - (1.0 + 2.4 * up)
         canvas.add(box, coverage(holes, canvas.edge), "fat")
         canvas.add(box, coverage(holes + np.float32(1.6), canvas.edge), "nerve")
 
@@ -210,9 +210,9 @@ def paint_mesorectum(canvas: Canvas, pelvis: Pelvis) -> None:
     """Mesorectal fat inside its thin dark fascia, lymph nodes, vessels, and the levator funnel below."""
     box = canvas.grid.box(np.array([0.0, 6.0, 0.0]), np.array([60.0, 75.0, 110.0]))
     w, v, u = pelvis.rectal(pelvis.deform(canvas.points(box)))
-    rx, ry, back = (np.float32(value) for value in pelvis.mesorectum)
+    wide, deep, back = (np.float32(value) for value in pelvis.mesorectum)
     funnel = np.clip((w - np.float32(pelvis.anal_w)) / 42, 0, 1) ** np.float32(0.7)
-    rx, ry = 15 + (rx - 15) * funnel, 15 + (ry - 15) * funnel
+    rx, ry = 15 + (wide - 15) * funnel, 15 + (deep - 15) * funnel
     angle_u, angle_v = u / rx, (v - back * funnel) / ry
     k = np.sqrt(angle_u**2 + angle_v**2 + np.float32(0.06) * angle_u**2 * angle_v + np.float32(1e-6))
     distance = (k - 1) * np.minimum(rx, ry)

@@ -194,7 +194,7 @@ def _row(simulated: SimulatedPatient, preset: Preset) -> PatientRow:
 
 def _diffusion_columns(truth: Latents, b_values: tuple[float, ...]) -> dict[str, float]:
     high = tuple(b for b in b_values if b >= 150)
-    columns = {}
+    columns: dict[str, float] = {}
     for when, d, k in (("baseline", truth.d_pre, truth.k_pre), ("restaging", truth.d_post, truth.k_post)):
         columns |= {f"d_{when}": d, f"k_{when}": k}
         columns[f"adc_{when}"] = noise_free_adc(d, k, b_values)

@@ -27,7 +27,7 @@ class Layer:
 
 def coverage(distance: FloatArray, edge: float) -> FloatArray:
     """Share of a voxel inside a shape, from the signed distance to its surface (mm, negative inside)."""
-    return np.clip(np.float32(0.5) - distance * np.float32(1 / edge), 0, 1)
+    return np.asarray(np.clip(np.float32(0.5) - distance * np.float32(1 / edge), 0, 1), dtype=np.float32)
 
 
 @dataclass
@@ -75,7 +75,7 @@ class Canvas:
 def ellipsoid_distance(
     point: tuple[FloatArray, FloatArray, FloatArray], radii: tuple[float, float, float]
 ) -> FloatArray:
-    """First-order signed distance to an ellipsoid: (k − 1) k / |∇k|-like, exact for a sphere."""
+    """First-order signed distance to an ellipsoid: k (k − 1) / |∇½k²|; exact for a sphere."""
     a = [np.float32(1 / r) for r in radii]
     u = [p * i for p, i in zip(point, a, strict=True)]
     k = np.sqrt(u[0] * u[0] + u[1] * u[1] + u[2] * u[2])

@@ -1,6 +1,6 @@
 """The virtual patient: who it is, what was planted in it, and the true probability of its outcome.
 
-What is planted, and where images show it (``../shared/SYSTEMS.md``-style numbers, drawn before any image is made):
+What is planted, and where images show it (drawn before any image is made; ranges as published for D, K and volume):
 
 =============  ==========================================================  =======================================
 latent         value                                                       readable from

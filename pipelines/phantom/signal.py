@@ -83,7 +83,7 @@ def t2_weighted(tissue: Tissue, te: float, tr: float) -> float:
 def kurtosis_decay(b: float, d: FloatArray | float, k: FloatArray | float) -> FloatArray:
     """S(b)/S(0) for b in s/mm², D in 10⁻³ mm²/s. Beyond its minimum (b D K = 3) the parabola is held, not followed."""
     bd = np.asarray(b * 1e-3 * np.asarray(d), np.float32)
-    return np.exp(-bd + bd * np.minimum(bd * k, 3.0) / 6).astype(np.float32)
+    return np.asarray(np.exp(-bd + bd * np.minimum(bd * k, 3.0) / 6), dtype=np.float32)
 
 
 def diffusion_weighted(tissue: Tissue, te: float, b: float, gradient: float) -> float:
@@ -116,7 +116,7 @@ def receive_field(rng: Generator, shape: tuple[int, int, int], amplitude: float)
     c = rng.normal(0, amplitude, 5).astype(np.float32)
     plane = c[0] * axes[1][:, None] + c[1] * axes[2][None, :] + abs(c[2]) * axes[1][:, None] ** 2
     plane = plane + c[3] * axes[2][None, :] ** 2 - c[0] * axes[1][:, None] * axes[2][None, :] * 0.5
-    return np.exp(plane[None] + (0.5 * c[4] * axes[0])[:, None, None]).astype(np.float32)
+    return np.asarray(np.exp(plane[None] + (0.5 * c[4] * axes[0])[:, None, None]), dtype=np.float32)
 
 
 def smooth_field(rng: Generator, shape: tuple[int, int, int], sigma: tuple[float, float, float]) -> FloatArray:
@@ -130,7 +130,7 @@ def to_counts(rng: Generator, signal: FloatArray, sigma: float, gain: float) -> 
     real = signal + np.float32(sigma) * rng.standard_normal(signal.shape, dtype=np.float32)
     imaginary = np.float32(sigma) * rng.standard_normal(signal.shape, dtype=np.float32)
     counts = np.sqrt(real * real + imaginary * imaginary) * np.float32(COUNTS_PER_UNIT * gain)
-    return np.clip(np.rint(counts), 0, 4095).astype(np.uint16)
+    return np.asarray(np.clip(np.rint(counts), 0, 4095), dtype=np.uint16)
 
 
 def noise_sigma(site: Site, reference: float, rng: Generator) -> float:

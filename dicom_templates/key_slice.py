@@ -1,0 +1,137 @@
+"""The slice of an exam that the page shows: the largest tumour area, T2 and ADC cut to the same field of view."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates
+
+from pipelines.contract import Exam, FloatArray, Volume
+
+_SIZE = 512  # samples per side of a picture
+_SMALLEST_MM, _LARGEST_MM = 70.0, 180.0
+_MARGIN_MM = 22.0
+ADC_TOP = 2.5  # 10⁻³ mm²/s, white in the ADC picture
+
+
+@dataclass(frozen=True)
+class KeySlice:
+    """Pictures (rows, columns) with values 0 to 1, and where they are.
+
+    ``diffusion`` is the ADC map, or the DWI of the highest b-value, ``diffusion_words`` says which; None and empty
+    where the exam has neither. ``edges``: anatomical letters of the left, right, upper and lower edge.
+    """
+
+    index: int
+    slices: int
+    area_cm2: float
+    field_mm: float
+    t2: FloatArray
+    outline: FloatArray | None
+    diffusion: FloatArray | None
+    diffusion_words: str
+    is_adc: bool
+    edges: tuple[str, str, str, str]
+
+
+def field_of_view(exams: tuple[Exam, ...]) -> float:
+    """Side of the square that shows every exam's tumour at its largest slice with a margin, mm: one scale for all."""
+    sides = [_SMALLEST_MM]
+    for exam in exams:
+        if exam.mask is not None and exam.mask.array.any():
+            rows, columns = np.nonzero(exam.mask.array[_largest(exam)])
+            _, row_mm, column_mm = exam.t2.spacing
+            sides.append(max(np.ptp(rows) * row_mm, np.ptp(columns) * column_mm) + 2 * _MARGIN_MM)
+        else:
+            sides.append(_LARGEST_MM * 0.75)
+    return float(min(_LARGEST_MM, max(sides)))
+
+
+def key_slice(exam: Exam, field_mm: float) -> KeySlice:
+    """The exam's slice with the largest tumour area (the middle one without a tumour), ``field_mm`` across."""
+    index = _largest(exam)
+    has_mask = exam.mask is not None and bool(exam.mask.array.any())
+    plane = exam.mask.array[index] if exam.mask is not None and has_mask else None
+    points = _sample_points(exam, index, plane, field_mm)
+    t2 = _window(_sample(exam.t2, points, order=1))
+    outline = None if plane is None else _sample_plane(plane, exam.t2, index, points)
+    diffusion, words, is_adc = _diffusion(exam, points)
+    _, row_mm, column_mm = exam.t2.spacing
+    area = 0.0 if plane is None else float(np.count_nonzero(plane)) * row_mm * column_mm / 100.0
+    return KeySlice(
+        index, exam.t2.array.shape[0], area, field_mm, t2, outline, diffusion, words, is_adc, _edges(exam.t2)
+    )
+
+
+def _largest(exam: Exam) -> int:
+    if exam.mask is None or not exam.mask.array.any():
+        return exam.t2.array.shape[0] // 2
+    return int(np.count_nonzero(exam.mask.array, axis=(1, 2)).argmax())
+
+
+def _sample_points(exam: Exam, index: int, plane: NDArray[np.bool_] | None, field_mm: float) -> NDArray[np.float64]:
+    """LPS mm (3, size, size) of the picture's samples, centred on the tumour or on the image."""
+    rows, columns = exam.t2.array.shape[1:]
+    centre = np.array([(rows - 1) / 2.0, (columns - 1) / 2.0])
+    if plane is not None:
+        where = np.argwhere(plane)
+        centre = (where.min(axis=0) + where.max(axis=0)) / 2.0
+    _, row_mm, column_mm = exam.t2.spacing
+    offsets = (np.arange(_SIZE) + 0.5) / _SIZE * field_mm - field_mm / 2.0
+    grid_rows, grid_columns = np.meshgrid(
+        centre[0] + offsets / row_mm, centre[1] + offsets / column_mm, indexing="ij"
+    )
+    indices = np.stack([np.full_like(grid_rows, index), grid_rows, grid_columns])
+    affine = exam.t2.affine
+    return np.tensordot(affine[:3, :3], indices, axes=1) + affine[:3, 3][:, None, None]
+
+
+def _sample(volume: Volume, points: NDArray[np.float64], order: int) -> FloatArray:
+    """The volume at LPS points, 0 outside it."""
+    inverse = np.linalg.inv(volume.affine)
+    indices = np.tensordot(inverse[:3, :3], points, axes=1) + inverse[:3, 3][:, None, None]
+    indices[0] = np.where(np.abs(indices[0] - np.rint(indices[0])) < 1e-3, np.rint(indices[0]), indices[0])
+    sampled = map_coordinates(volume.array, indices, order=order, mode="constant", cval=0.0)
+    return np.asarray(sampled, dtype=np.float32)
+
+
+def _sample_plane(plane: NDArray[np.bool_], t2: Volume, index: int, points: NDArray[np.float64]) -> FloatArray:
+    single = np.zeros(t2.array.shape, dtype=np.float32)
+    single[index] = plane
+    return _sample(t2.like(single), points, order=1)
+
+
+def _diffusion(exam: Exam, points: NDArray[np.float64]) -> tuple[FloatArray | None, str, bool]:
+    if exam.adc is not None:
+        values = exam.adc.volume.like(np.where(exam.adc.valid, exam.adc.volume.array, 0.0).astype(np.float32))
+        b_values = ", ".join(f"{b:g}" for b in exam.adc.b_values)
+        words = f"ADC (b {b_values} s/mm²)" if b_values else "ADC (b-values unknown)"
+        return np.clip(_sample(values, points, order=1) / ADC_TOP, 0, 1), words, True
+    if exam.dwi:
+        highest = max(exam.dwi)
+        return _window(_sample(exam.dwi[highest], points, order=1)), f"DWI b {highest:g} s/mm²", False
+    return None, "", False
+
+
+def _window(picture: FloatArray) -> FloatArray:
+    """Grey levels between the 1st and the 99.5th percentile of what is shown."""
+    shown = picture[picture > 0]
+    if shown.size == 0:
+        return np.zeros_like(picture)
+    low, high = np.percentile(shown, [1.0, 99.5])
+    return np.clip((picture - low) / max(float(high - low), 1e-6), 0, 1).astype(np.float32)
+
+
+def _edges(t2: Volume) -> tuple[str, str, str, str]:
+    """Anatomical letters of the left, right, upper and lower edge (LPS axes)."""
+    right, down = _letters(t2.affine[:3, 2]), _letters(t2.affine[:3, 1])
+    return right[1], right[0], down[1], down[0]
+
+
+def _letters(direction: NDArray[np.float64]) -> tuple[str, str]:
+    """(where the direction points, where it comes from)."""
+    axis = int(np.abs(direction).argmax())
+    pair = (("L", "R"), ("P", "A"), ("H", "F"))[axis]
+    return pair if direction[axis] > 0 else (pair[1], pair[0])

@@ -1,0 +1,164 @@
+"""What a SEG or RTSTRUCT offers as a reader's mask: which segment or ROI, by whom, when; or why nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pydicom
+from pydicom import Dataset
+from pydicom.sr.coding import Code as CodedConcept
+
+from .attributes import item, number, text
+from .contract import Code, InputUnfit
+from .exam import is_annotation, is_own
+from .files import UNREADABLE
+
+DEFAULT_ROI_PATTERN = r"gtv|tumou?r|rectal ?ca"
+# Nodes drawn beside the tumour often share its prefix (GTVn); they are never the primary tumour.
+NODES = re.compile(r"node|nodal|lymph|gtv[ _-]?n(?![a-z])|(?<![a-z])ln(?![a-z])", re.IGNORECASE)
+DRAWN_BY_A_PERSON = {"MANUAL", "SEMIAUTOMATIC"}
+
+ADENOCARCINOMA_OF_RECTUM = CodedConcept("254582000", "SCT", "Adenocarcinoma of rectum")
+NEOPLASM_PRIMARY = CodedConcept("372087000", "SCT", "Neoplasm, Primary")
+NEOPLASM = CodedConcept("108369006", "SCT", "Neoplasm")
+RECTUM = CodedConcept("34402009", "SCT", "Rectum")
+# The more specific type wins where one object holds several.
+TUMOUR_TYPES = (ADENOCARCINOMA_OF_RECTUM, NEOPLASM_PRIMARY, NEOPLASM)
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """One segment or ROI that a person drew as the rectal tumour. ``number``: Segment or ROI Number."""
+
+    path: Path
+    dataset: Dataset
+    modality: str
+    number: int
+    label: str
+    reader: str
+    drawn: str
+
+    @property
+    def name(self) -> str:
+        when = f" of {self.drawn[:8]}" if self.drawn else ""
+        return f"{self.modality} {self.label!r}{when}" + (f" by {self.reader}" if self.reader else "")
+
+
+def read_annotation(path: Path, study_uids: Iterable[str], roi_pattern: str) -> Annotation | None:
+    """The tumour that the object holds; None where it is no annotation of these studies, or our own result.
+
+    Raises InputUnfit (READER_MASK_UNFIT) naming why nothing in it is a reader's mask of the tumour.
+    """
+    try:
+        dataset = pydicom.dcmread(path)
+    except UNREADABLE as error:
+        raise InputUnfit(Code.READER_MASK_UNFIT, f"{path.name} cannot be read: {error}") from error
+    if not is_annotation(dataset) or is_own(dataset) or text(dataset, "StudyInstanceUID") not in set(study_uids):
+        return None
+    pattern = re.compile(roi_pattern, re.IGNORECASE)
+    if text(dataset, "Modality") == "RTSTRUCT" or "ROIContourSequence" in dataset:
+        return _from_rtstruct(path, dataset, pattern)
+    return _from_segmentation(path, dataset, pattern)
+
+
+def _from_segmentation(path: Path, dataset: Dataset, pattern: re.Pattern[str]) -> Annotation:
+    """Segment Sequence, PS3.3 C.8.20.4."""
+    reasons: list[str] = []
+    ranked: list[tuple[int, Dataset]] = []
+    for segment in dataset.get("SegmentSequence") or ():
+        rank = _tumour_rank(segment)
+        algorithm = text(segment, "SegmentAlgorithmType").upper()
+        label = text(segment, "SegmentLabel")
+        if rank is None:
+            reasons.append(f"{label!r} is not coded as a neoplasm")
+        elif not _is_rectal(segment, rank, pattern):
+            reasons.append(f"{label!r} names neither the rectum nor a configured tumour name")
+        elif NODES.search(label):
+            reasons.append(f"{label!r} is a lymph node")
+        elif algorithm not in DRAWN_BY_A_PERSON:
+            reasons.append(f"{label!r} was not drawn by a person (algorithm type {algorithm or 'absent'})")
+        else:
+            ranked.append((rank, segment))
+    best = [segment for rank, segment in ranked if rank == min(rank for rank, _ in ranked)]
+    segment = _only(best, [text(segment, "SegmentLabel") for segment in best], reasons, "segment")
+    return Annotation(
+        path=path,
+        dataset=dataset,
+        modality="SEG",
+        number=int(number(segment, "SegmentNumber") or 0),
+        label=text(segment, "SegmentLabel"),
+        reader=text(dataset, "ContentCreatorName"),
+        drawn=_when(dataset, ("ContentDate", "ContentTime")),
+    )
+
+
+def _from_rtstruct(path: Path, dataset: Dataset, pattern: re.Pattern[str]) -> Annotation:
+    """Structure Set ROI Sequence, PS3.3 C.8.8.5."""
+    reasons: list[str] = []
+    fitting: list[Dataset] = []
+    for roi in dataset.get("StructureSetROISequence") or ():
+        label, algorithm = text(roi, "ROIName"), text(roi, "ROIGenerationAlgorithm").upper()
+        if not pattern.search(label) or NODES.search(label):
+            reasons.append(f"ROI {label!r} is not named as the tumour")
+        elif algorithm == "AUTOMATIC":
+            reasons.append(f"ROI {label!r} was made automatically, not drawn by a person")
+        else:
+            fitting.append(roi)
+    roi = _only(fitting, [text(roi, "ROIName") for roi in fitting], reasons, "ROI")
+    roi_number = int(number(roi, "ROINumber") or 0)
+    return Annotation(
+        path=path,
+        dataset=dataset,
+        modality="RTSTRUCT",
+        number=roi_number,
+        label=text(roi, "ROIName"),
+        reader=_interpreter(dataset, roi_number) or text(dataset, "OperatorsName"),
+        drawn=_when(dataset, ("StructureSetDate", "StructureSetTime")),
+    )
+
+
+def _only(fitting: list[Dataset], labels: list[str], reasons: list[str], what: str) -> Dataset:
+    if len(fitting) == 1:
+        return fitting[0]
+    if not fitting:
+        raise InputUnfit(Code.READER_MASK_UNFIT, "; ".join(reasons) or f"it has no {what}")
+    listed = ", ".join(repr(label) for label in labels)
+    raise InputUnfit(
+        Code.READER_MASK_UNFIT,
+        f"several {what}s could be the tumour ({listed}): leave one, or name the others otherwise",
+    )
+
+
+def _tumour_rank(segment: Dataset) -> int | None:
+    coded = item(segment, "SegmentedPropertyTypeCodeSequence")
+    return next((rank for rank, kind in enumerate(TUMOUR_TYPES) if coded is not None and _is(coded, kind)), None)
+
+
+def _is_rectal(segment: Dataset, rank: int, pattern: re.Pattern[str]) -> bool:
+    region = item(segment, "AnatomicRegionSequence")
+    named = " ".join(text(segment, keyword) for keyword in ("SegmentLabel", "SegmentDescription", "TrackingID"))
+    in_rectum = region is not None and _is(region, RECTUM)
+    return rank == 0 or in_rectum or bool(pattern.search(named))
+
+
+def _is(coded: Dataset, concept: CodedConcept) -> bool:
+    """pydicom's comparison also knows the SNOMED RT codes of older objects."""
+    return concept == CodedConcept(text(coded, "CodeValue"), text(coded, "CodingSchemeDesignator"), "")
+
+
+def _interpreter(dataset: Dataset, roi_number: int) -> str:
+    for observation in dataset.get("RTROIObservationsSequence") or ():
+        if number(observation, "ReferencedROINumber") == roi_number:
+            return text(observation, "ROIInterpreter")
+    return ""
+
+
+def _when(dataset: Dataset, keywords: tuple[str, str]) -> str:
+    """Date and time as sortable text; the instance's creation where the content's own date is absent."""
+    for day, clock in (keywords, ("SeriesDate", "SeriesTime"), ("InstanceCreationDate", "InstanceCreationTime")):
+        if text(dataset, day):
+            return text(dataset, day) + text(dataset, clock)
+    return ""
