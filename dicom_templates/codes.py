@@ -8,6 +8,7 @@ conformance statement.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from pydicom.dataset import Dataset
@@ -68,6 +69,8 @@ STUDY_DATE: Final[Concept] = codes.DCM.StudyDate
 IMAGING_MEASUREMENTS: Final[Concept] = codes.DCM.ImagingMeasurements
 COMMENT: Final[Concept] = codes.DCM.Comment
 TRACKING_IDENTIFIER: Final[Concept] = codes.DCM.TrackingIdentifier
+SUBJECT_TIME_POINT: Final[Concept] = codes.DCM.SubjectTimePointIdentifier
+FINDING: Final[Concept] = codes.DCM.Finding
 PROTOCOL_TIME_POINT: Final[Concept] = codes.DCM.ProtocolTimePointIdentifier
 ABNORMAL: Final[Concept] = codes.SCT.MorphologicallyAbnormalStructure
 NEOPLASM_PRIMARY: Final[Concept] = codes.SCT.NeoplasmPrimary
@@ -226,9 +229,13 @@ STATEMENTS: Final[dict[Code, PrivateCode]] = {
     Code.MODEL_UNAVAILABLE: PrivateCode("NO_MODEL", "Model unavailable", "No model of this kind can be used here."),
     Code.SCORES_WITHHELD: PrivateCode("SCORES_WITHHELD", "Scores withheld", "Computed, and not sent by configuration."),
     Code.OUT_OF_ENVELOPE: PrivateCode("OUT_OF_ENVELOPE", "Out of envelope", "The case does not look like the cohort."),
-    Code.B_VALUES_DIFFER: PrivateCode("B_VALUES_DIFFER", "b-values differ", "ADCs of the two exams are not comparable."),
+    Code.B_VALUES_DIFFER: PrivateCode(
+        "B_VALUES_DIFFER", "b-values differ", "ADCs of the two exams are not comparable."
+    ),
     Code.MASK_RESAMPLED: PrivateCode("MASK_RESAMPLED", "Mask resampled", "A mask was brought to the T2 grid."),
-    Code.SEVERAL_CANDIDATES: PrivateCode("SEVERAL_CANDID", "Several candidates", "One of several was chosen; see text."),
+    Code.SEVERAL_CANDIDATES: PrivateCode(
+        "SEVERAL_CANDID", "Several candidates", "One of several was chosen; see text."
+    ),
 }
 
 
@@ -246,15 +253,12 @@ def private_codes() -> tuple[PrivateCode, ...]:
     return (*predicted, *_CONCEPTS, *CHANGES.values(), *MASK_ORIGINS.values(), *STATEMENTS.values())
 
 
+@cache
 def meanings(value: str, scheme: str) -> frozenset[str]:
     """The meanings that a code may be written with; empty for a code that nobody defined."""
     if scheme == SCHEME:
         return frozenset(code.meaning for code in private_codes() if code.value == value)
-    known = {
-        entry[value][0]
-        for entry in _concepts_dict.concepts.get(scheme, {}).values()
-        if value in entry
-    }
+    known = {entry[value][0] for entry in _concepts_dict.concepts.get(scheme, {}).values() if value in entry}
     known |= {code.meaning for code in OUTSIDE_PYDICOM if (code.value, code.scheme_designator) == (value, scheme)}
     return frozenset(known)
 

@@ -25,12 +25,9 @@ def settle_character_set(dataset: Dataset, source: Dataset) -> None:
     wanted = source.get("SpecificCharacterSet")
     single = wanted if isinstance(wanted, str) else ""
     texts = list(_texts(dataset))
-    if all(text.isascii() for text in texts) and (not wanted or single):
-        chosen = single
-    elif single and _writes(python_encoding.get(single, "ascii"), texts):
-        chosen = single
-    else:
-        chosen = UTF_8
+    several = bool(wanted) and not single
+    keeps = not several and _writes(python_encoding.get(single, "ascii") if single else "ascii", texts)
+    chosen = single if keeps else UTF_8
     if chosen:
         dataset.SpecificCharacterSet = chosen
     elif "SpecificCharacterSet" in dataset:

@@ -5,8 +5,10 @@ A volume is given to 1 mm³, a diameter to 0.1 mm, an ADC to 0.1×10⁻⁶ mm²/
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+from dicom_templates.errors import TemplateError
 from pipelines.contract import Exam, Findings, Measurement, Quantity, TimePoint
 
 DECIMALS = {Quantity.VOLUME: 3, Quantity.LONGEST_DIAMETER: 1, Quantity.ADC_MEAN: 1}
@@ -16,6 +18,12 @@ NAMES = {
     Quantity.LONGEST_DIAMETER: "Longest diameter",
     Quantity.ADC_MEAN: "Mean ADC",
 }
+IN_SENTENCES = {
+    Quantity.VOLUME: "volume",
+    Quantity.LONGEST_DIAMETER: "longest diameter",
+    Quantity.ADC_MEAN: "mean ADC",
+}
+UNITS = {Quantity.VOLUME: "cm3", Quantity.LONGEST_DIAMETER: "mm", Quantity.ADC_MEAN: "10-6.mm2/s"}
 UNIT_WORDS = {"cm3": "cm³", "mm": "mm", "10-6.mm2/s": "×10⁻⁶ mm²/s", "%": "%"}
 
 
@@ -26,6 +34,19 @@ class Change:
     quantity: Quantity
     value: float | None
     why_not: str = ""
+
+
+def check_numbers(findings: Findings) -> None:
+    """Raises TemplateError for a number that no result may carry: not finite, in another unit, no probability."""
+    for one in findings.measurements:
+        if one.unit != UNITS[one.quantity]:
+            raise TemplateError(f"{one.quantity} in {one.unit!r}, not in {UNITS[one.quantity]!r}")
+        if not math.isfinite(one.value):
+            raise TemplateError(f"{one.time_point} {one.quantity} is {one.value}")
+    for score in findings.scores:
+        if not (0 <= score.lower <= score.upper <= 1 and 0 <= score.probability <= 1):
+            numbers = f"{score.probability} ({score.lower} to {score.upper})"
+            raise TemplateError(f"{score.model.name}: {numbers} is no probability with limits")
 
 
 def rounded(measurement: Measurement) -> float:
@@ -62,8 +83,8 @@ def _change(findings: Findings, quantity: Quantity) -> Change | None:
     after = find(findings, quantity, TimePoint.RESTAGING)
     if before is None or after is None:
         return None
-    if before.unit != after.unit or not before.value > 0:
-        return Change(quantity, None, "the baseline value cannot be compared with")
+    if not before.value > 0:
+        return Change(quantity, None, "the baseline value is not above zero")
     if quantity is Quantity.ADC_MEAN and (differing := _adc_differs(findings)):
         return Change(quantity, None, differing)
     return Change(quantity, round(100.0 * (after.value - before.value) / before.value, PERCENT_DECIMALS))

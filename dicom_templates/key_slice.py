@@ -45,7 +45,7 @@ def field_of_view(exams: tuple[Exam, ...]) -> float:
             _, row_mm, column_mm = exam.t2.spacing
             sides.append(max(np.ptp(rows) * row_mm, np.ptp(columns) * column_mm) + 2 * _MARGIN_MM)
         else:
-            sides.append(_LARGEST_MM * 0.75)
+            sides.append(0.8 * min(np.array(exam.t2.array.shape[1:]) * exam.t2.spacing[1:]))
     return float(min(_LARGEST_MM, max(sides)))
 
 
@@ -68,7 +68,8 @@ def key_slice(exam: Exam, field_mm: float) -> KeySlice:
 def _largest(exam: Exam) -> int:
     if exam.mask is None or not exam.mask.array.any():
         return exam.t2.array.shape[0] // 2
-    return int(np.count_nonzero(exam.mask.array, axis=(1, 2)).argmax())
+    areas: NDArray[np.intp] = np.count_nonzero(exam.mask.array, axis=(1, 2))
+    return int(areas.argmax())
 
 
 def _sample_points(exam: Exam, index: int, plane: NDArray[np.bool_] | None, field_mm: float) -> NDArray[np.float64]:
@@ -80,9 +81,7 @@ def _sample_points(exam: Exam, index: int, plane: NDArray[np.bool_] | None, fiel
         centre = (where.min(axis=0) + where.max(axis=0)) / 2.0
     _, row_mm, column_mm = exam.t2.spacing
     offsets = (np.arange(_SIZE) + 0.5) / _SIZE * field_mm - field_mm / 2.0
-    grid_rows, grid_columns = np.meshgrid(
-        centre[0] + offsets / row_mm, centre[1] + offsets / column_mm, indexing="ij"
-    )
+    grid_rows, grid_columns = np.meshgrid(centre[0] + offsets / row_mm, centre[1] + offsets / column_mm, indexing="ij")
     indices = np.stack([np.full_like(grid_rows, index), grid_rows, grid_columns])
     affine = exam.t2.affine
     return np.tensordot(affine[:3, :3], indices, axes=1) + affine[:3, 3][:, None, None]
@@ -107,7 +106,7 @@ def _diffusion(exam: Exam, points: NDArray[np.float64]) -> tuple[FloatArray | No
     if exam.adc is not None:
         values = exam.adc.volume.like(np.where(exam.adc.valid, exam.adc.volume.array, 0.0).astype(np.float32))
         b_values = ", ".join(f"{b:g}" for b in exam.adc.b_values)
-        words = f"ADC (b {b_values} s/mm²)" if b_values else "ADC (b-values unknown)"
+        words = f"ADC, b {b_values}" if b_values else "ADC, b-values unknown"
         return np.clip(_sample(values, points, order=1) / ADC_TOP, 0, 1), words, True
     if exam.dwi:
         highest = max(exam.dwi)
@@ -121,7 +120,7 @@ def _window(picture: FloatArray) -> FloatArray:
     if shown.size == 0:
         return np.zeros_like(picture)
     low, high = np.percentile(shown, [1.0, 99.5])
-    return np.clip((picture - low) / max(float(high - low), 1e-6), 0, 1).astype(np.float32)
+    return np.asarray(np.clip((picture - low) / max(float(high - low), 1e-6), 0, 1), dtype=np.float32)
 
 
 def _edges(t2: Volume) -> tuple[str, str, str, str]:

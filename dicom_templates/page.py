@@ -9,6 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.patches import FancyBboxPatch, Rectangle
+from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from dicom_templates.fonts import drawable, font
@@ -19,11 +20,12 @@ LEADING = 1.36  # line height, in font sizes
 
 @dataclass(frozen=True)
 class Style:
-    """How a text looks: size in pixels, colour, weight."""
+    """How a text looks: size in pixels, colour, weight; ``halo``: a dark rim, for text over a picture."""
 
     size: float
     colour: str
     bold: bool = False
+    halo: bool = False
 
     @property
     def font(self) -> FontProperties:
@@ -83,6 +85,7 @@ class Page:
             ha=align,
             va="baseline",
             parse_math=False,
+            path_effects=[withStroke(linewidth=3, foreground="black")] if style.halo else [],
         )
 
     def measure(self, words: str, style: Style) -> float:
@@ -124,14 +127,18 @@ class Page:
     def rectangle(self, box: Box, colour: str, edge: str = "none", hatch: str = "") -> None:
         """A filled box."""
         self._axes.add_patch(
-            Rectangle((box.x, box.y), box.width, box.height, facecolor=colour, edgecolor=edge, hatch=hatch or None, lw=1.5)
+            Rectangle(
+                (box.x, box.y), box.width, box.height, facecolor=colour, edgecolor=edge, hatch=hatch or None, lw=1.5
+            )
         )
 
     def rounded(self, box: Box, colour: str, edge: str = "none", radius: float = 10.0) -> None:
         """A filled box with round corners."""
         shape = f"round,pad=0,rounding_size={radius}"
         self._axes.add_patch(
-            FancyBboxPatch((box.x, box.y), box.width, box.height, boxstyle=shape, facecolor=colour, edgecolor=edge, lw=2)
+            FancyBboxPatch(
+                (box.x, box.y), box.width, box.height, boxstyle=shape, facecolor=colour, edgecolor=edge, lw=2
+            )
         )
 
     def line(self, start: tuple[float, float], end: tuple[float, float], colour: str, width: float = 1.0) -> None:
@@ -147,9 +154,9 @@ class Page:
             (box.x / self.width, 1 - box.bottom / self.height, box.width / self.width, box.height / self.height)
         )
         axes.imshow(grey, cmap="gray", vmin=0, vmax=1, interpolation="bicubic", aspect="auto")
-        if outline is not None and 0.5 < outline.max() and outline.min() < 0.5:
-            axes.contour(outline, levels=[0.5], colors="black", linewidths=3.4, alpha=0.65)
-            axes.contour(outline, levels=[0.5], colors=colour, linewidths=1.7)
+        if outline is not None and outline.max() > 0.5 > outline.min():
+            axes.contour(outline, levels=[0.5], colors="black", linewidths=4.2, alpha=0.65)
+            axes.contour(outline, levels=[0.5], colors=colour, linewidths=2.2)
         axes.set_xlim(-0.5, columns - 0.5)
         axes.set_ylim(rows - 0.5, -0.5)
         axes.axis("off")

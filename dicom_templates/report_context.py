@@ -20,7 +20,7 @@ def observer(identity: ResultIdentity) -> hd.sr.ObservationContext:
     """TID 1001: the observer is this device (TID 1004); no person has looked."""
     return hd.sr.ObservationContext(
         observer_device_context=hd.sr.ObserverContext(
-            observer_type=codes.DEVICE,
+            observer_type=hd.sr.CodedConcept.from_code(codes.DEVICE),
             observer_identifying_attributes=hd.sr.DeviceObserverIdentifyingAttributes(
                 uid=identity.device_uid,
                 name=identity.station,
@@ -37,7 +37,9 @@ def image_library(used: UsedSeries) -> hd.sr.ContainerContentItem:
 
     Descriptors that a series shares stand once, on its group: sixteen of them on every image make 5 kB per image.
     """
-    groups = [_library_group(series) for when in (TimePoint.RESTAGING, TimePoint.BASELINE) for series in used.get(when, ())]
+    groups = [
+        _library_group(series) for when in (TimePoint.RESTAGING, TimePoint.BASELINE) for series in used.get(when, ())
+    ]
     return container(codes.IMAGE_LIBRARY, groups)
 
 
@@ -92,8 +94,8 @@ def _series_sentences(exam: Exam) -> Iterator[str]:
         b_values = ", ".join(f"{b:g}" for b in series.role.b_values)
         b_words = f", b {b_values} s/mm²" if b_values else ""
         yield (
-            f"{when} {role}: '{series.role.description}'{b_words}, {len(series.paths)} objects, series "
-            f"{series.role.series_uid}. {wording.sentence(series.role.reason)}"
+            f"{when} {wording.ROLE_WORDS[role]}: '{series.role.description}'{b_words}, {len(series.paths)} objects, "
+            f"series {series.role.series_uid}. {wording.sentence(series.role.reason)}"
         )
     for choice in exam.files.choices:
         yield f"{when} choice: {wording.sentence(choice)}"
@@ -105,5 +107,3 @@ def _parameter_sentences(findings: Findings) -> Iterator[str]:
             yield f"{wording.TIME_POINT_WORDS[exam.files.time_point]} {name}: {value}"
     for name, value in findings.parameters:
         yield f"{name}: {value}"
-
-

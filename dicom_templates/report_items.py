@@ -36,5 +36,5 @@ def container(
 ) -> hd.sr.ContainerContentItem:
     """CONTAINER, contained, with its children."""
     item = hd.sr.ContainerContentItem(name=name, relationship_type=Relationship.CONTAINS, template_id=template_id)
-    item.ContentSequence = hd.sr.ContentSequence(children)
+    item.ContentSequence = hd.sr.ContentSequence(list(children))
     return item

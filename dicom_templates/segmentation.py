@@ -168,7 +168,7 @@ def frame_positions(enhanced: Dataset) -> list[np.ndarray]:
 
 
 def slice_of_position(exam: Exam, position: np.ndarray) -> int:
-    """Index of the slice of ``exam.t2`` whose first voxel lies at ``position``; raises TemplateError where none does."""
+    """Index of the slice of ``exam.t2`` whose first voxel lies at ``position``; TemplateError where none does."""
     corners = exam.t2.affine[:3, 3] + np.arange(exam.t2.array.shape[0])[:, None] * exam.t2.affine[:3, 0]
     distances = np.abs(corners - position).max(axis=1)
     nearest = int(distances.argmin())

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dicom_templates import codes
-from dicom_templates.figures import NAMES, Change, changes, percent, shown
+from dicom_templates.figures import IN_SENTENCES, Change, changes, percent, shown
 from dicom_templates.identity import PHANTOM, phantom_mask, phantom_trained
-from pipelines.contract import Exam, Findings, MaskOrigin, Measurement, Score, Statement, TimePoint
+from pipelines.contract import Exam, Findings, MaskOrigin, Measurement, Role, Score, Statement, TimePoint
 
 RESEARCH_USE = (
     "RESEARCH USE ONLY. Not a medical device, not for diagnosis or treatment decisions. No radiologist has verified "
@@ -16,6 +16,16 @@ PHANTOM_WARNING = (
     "they say nothing about this patient."
 )
 TIME_POINT_WORDS = {TimePoint.BASELINE: "Baseline", TimePoint.RESTAGING: "Restaging"}
+ROLE_WORDS = {
+    Role.T2_AXIAL: "axial T2",
+    Role.T2_SAGITTAL: "sagittal T2",
+    Role.T2_CORONAL: "coronal T2",
+    Role.DWI: "DWI",
+    Role.ADC: "ADC",
+    Role.CE_T1: "contrast-enhanced T1",
+    Role.T1: "T1",
+    Role.OTHER: "other",
+}
 REFUSED, WARNING = "Refused", "Warning"
 
 
@@ -55,12 +65,12 @@ def measurement_sentence(measurement: Measurement) -> str:
     """What one number is, with its unit and how it was made."""
     when = TIME_POINT_WORDS[measurement.time_point]
     how = f" ({measurement.how})" if measurement.how else ""
-    return f"{when} {NAMES[measurement.quantity].lower()}: {shown(measurement)}{how}."
+    return f"{when} {IN_SENTENCES[measurement.quantity]}: {shown(measurement)}{how}."
 
 
 def change_sentence(change: Change) -> str:
     """What one change is, or why there is none."""
-    name = NAMES[change.quantity].lower()
+    name = IN_SENTENCES[change.quantity]
     if change.value is None:
         return f"Change of {name} not given: {sentence(change.why_not)}"
     return f"Change of {name} from baseline to restaging: {change.value:+.1f} % of baseline."
@@ -91,7 +101,8 @@ def training_sentence(score: Score) -> str:
     """What the model learnt from."""
     model = score.model
     flag = f"{PHANTOM}. " if model.phantom_trained else ""
-    return f"{flag}Training cohort: {model.cohort} (digest {model.cohort_digest[:12]}); weights {model.weights_digest[:12]}."
+    digests = f"(digest {model.cohort_digest[:12]}); weights {model.weights_digest[:12]}."
+    return f"{flag}Training cohort: {model.cohort} {digests}"
 
 
 def envelope_sentence(score: Score) -> str:

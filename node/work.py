@@ -14,7 +14,7 @@ from pathlib import Path
 
 import structlog
 
-from dicom_templates.encode import part10
+from dicom_templates.encode import encode
 from dicom_templates.errors import TemplateError
 from dicom_templates.identity import Predecessor, ResultIdentity
 from dicom_templates.results import Result, build_results
@@ -110,7 +110,7 @@ class Worker:
         return [self._keep_one(folder, result) for result in results]
 
     def _keep_one(self, folder: Path, result: Result) -> ResultFile:
-        encoded = part10(result.dataset)
+        encoded = encode(result.dataset)
         path = folder / f"{result.kind}.dcm"
         write_durably(path, encoded)
         dataset = result.dataset

@@ -11,10 +11,10 @@ import pydicom
 from pydicom import Dataset
 from pydicom.sr.coding import Code as CodedConcept
 
-from .attributes import item, number, text
-from .contract import Code, InputUnfit
-from .exam import is_annotation, is_own
-from .files import UNREADABLE
+from pipelines.attributes import item, number, text
+from pipelines.contract import Code, InputUnfit
+from pipelines.exam import is_annotation, is_own
+from pipelines.files import UNREADABLE
 
 DEFAULT_ROI_PATTERN = r"gtv|tumou?r|rectal ?ca"
 # Nodes drawn beside the tumour often share its prefix (GTVn); they are never the primary tumour.
@@ -146,7 +146,8 @@ def _is_rectal(segment: Dataset, rank: int, pattern: re.Pattern[str]) -> bool:
 
 def _is(coded: Dataset, concept: CodedConcept) -> bool:
     """pydicom's comparison also knows the SNOMED RT codes of older objects."""
-    return concept == CodedConcept(text(coded, "CodeValue"), text(coded, "CodingSchemeDesignator"), "")
+    stated = CodedConcept(text(coded, "CodeValue"), text(coded, "CodingSchemeDesignator"), "")
+    return bool(concept == stated)
 
 
 def _interpreter(dataset: Dataset, roi_number: int) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pydicom import Dataset
 from pydicom.multival import MultiValue
 
-from .attributes import item, number, text, value
+from pipelines.attributes import item, number, text, value
 
 # GE marks b-values of some protocols by adding multiples of 1e9.
 GE_OFFSET = 1_000_000_000

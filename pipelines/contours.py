@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .contract import Affine, Code, InputUnfit, MaskArray, Volume
+from pipelines.contract import Affine, Code, InputUnfit, MaskArray, Volume
 
 Points = NDArray[np.float64]
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
-from .contract import AdcMap, Code, InputUnfit, MaskArray, Volume
-from .normalise import foreground
+from pipelines.contract import AdcMap, Code, FloatArray, InputUnfit, MaskArray, Volume
+from pipelines.normalise import foreground
 
 PERFUSION_FREE_FROM = 100.0  # s/mm²: below, perfusion adds to the decay (Le Bihan 1988)
 PREFERRED_SPREAD = 500.0  # s/mm², between lowest and highest b: closer together, noise outweighs perfusion
@@ -84,7 +84,7 @@ def _chosen(available: Sequence[float]) -> tuple[list[float], str]:
     )
 
 
-def _fitted(signals: np.ndarray, b_values: Sequence[float]) -> np.ndarray:  # type: ignore[type-arg]  # float32 in, out
+def _fitted(signals: FloatArray, b_values: Sequence[float]) -> FloatArray:
     """Closed-form weighted regression; ``signals`` (b, slices, rows, columns)."""
     signal = torch.from_numpy(np.ascontiguousarray(signals, dtype=np.float64))
     b = torch.tensor([value / 1000.0 for value in b_values], dtype=torch.float64).view(-1, 1, 1, 1)

@@ -11,8 +11,8 @@ from enum import StrEnum
 import numpy as np
 from pydicom import Dataset
 
-from .attributes import item, number, text, words
-from .frames import Frame, functional_groups, group_item
+from pipelines.attributes import item, number, text, words
+from pipelines.frames import Frame, functional_groups, group_item
 
 OBLIQUE_LIMIT = math.cos(math.radians(45)) - 1e-6
 

@@ -12,12 +12,12 @@ from pathlib import Path
 from pydicom import Dataset
 from pydicom.uid import UID, RTStructureSetStorage, SegmentationStorage
 
-from .attributes import text
-from .contract import Code, ExamFiles, InputUnfit, Patient, Role, SeriesFiles, SeriesRole, TimePoint
-from .evidence import Plane, plane
-from .files import SeriesHeaders, find_files, read_files, series_order
-from .frames import frames
-from .series import classify
+from pipelines.attributes import text
+from pipelines.contract import Code, ExamFiles, InputUnfit, Patient, Role, SeriesFiles, SeriesRole, TimePoint
+from pipelines.evidence import Plane, plane
+from pipelines.files import SeriesHeaders, find_files, read_files, series_order
+from pipelines.frames import frames
+from pipelines.series import classify
 
 OWN_MANUFACTURER = "RESTAGE"
 LabelMapSegmentationStorage = UID("1.2.840.10008.5.1.4.1.1.66.7")  # PS3.6 2024c, younger than pydicom 3.0

@@ -10,7 +10,7 @@ import pydicom
 from pydicom import Dataset
 from pydicom.errors import InvalidDicomError
 
-from .attributes import MALFORMED, number, text
+from pipelines.attributes import MALFORMED, number, text
 
 PREAMBLE = 128
 # Reading a broken file ends in one of these; struct.error is a ValueError only by luck, BytesLengthException is one.

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from pydicom import Dataset
 
-from .attributes import item, number, numbers, words
-from .b_values import b_value, directionality, gradient
+from pipelines.attributes import item, number, numbers, words
+from pipelines.b_values import b_value, directionality, gradient
 
 Numbers = tuple[float, ...]
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.spatial import ConvexHull
 from scipy.spatial.distance import pdist
 
-from .contract import (
+from pipelines.contract import (
     AdcMap,
     Affine,
     Code,
@@ -20,7 +20,7 @@ from .contract import (
     Statement,
     TimePoint,
 )
-from .resample import index_map
+from pipelines.resample import index_map
 
 NEEDED_VALID = 0.5  # of the mask, with a usable ADC; less would be the mean of a remnant
 
@@ -48,7 +48,7 @@ def measure(exam: Exam, time_point: TimePoint) -> tuple[Measurement, ...]:
             longest_diameter_mm(mask.array, exam.t2.affine),
             "mm",
             mask.origin,
-            "maximum 3D diameter (IBSI L0JK): largest distance on the surface of the mask, half a voxel from its centres",
+            "maximum 3D diameter (IBSI L0JK): largest distance between points of the mask's surface at level 0.5",
         ),
     ]
     try:
@@ -112,7 +112,7 @@ def _nearest(adc: AdcMap, voxels: NDArray[np.intp], index: Affine) -> NDArray[np
     inside = ((places >= 0) & (places < adc.volume.array.shape)).all(axis=1)
     slices, rows, columns = places[inside].T
     usable = adc.valid[slices, rows, columns]
-    return adc.volume.array[slices, rows, columns][usable].astype(np.float64)
+    return np.asarray(adc.volume.array[slices, rows, columns][usable], dtype=np.float64)
 
 
 def _surface(mask: MaskArray) -> NDArray[np.float64]:

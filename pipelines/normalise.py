@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .contract import FloatArray, MaskArray
+from pipelines.contract import FloatArray, MaskArray
 
 HISTOGRAM_BINS = 256
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .annotations import DEFAULT_ROI_PATTERN, Annotation, read_annotation
-from .attributes import number, text
-from .contours import Points, fill_on_slices, own_grid
-from .contract import Code, ExamFiles, InputUnfit, Mask, MaskArray, MaskOrigin, Statement, Volume
-from .resample import coverage, index_map, mask_onto
-from .segment_frames import segment_mask
+from pipelines.annotations import DEFAULT_ROI_PATTERN, Annotation, read_annotation
+from pipelines.attributes import number, text
+from pipelines.contours import Points, fill_on_slices, own_grid
+from pipelines.contract import Code, ExamFiles, InputUnfit, Mask, MaskArray, MaskOrigin, Statement, Volume
+from pipelines.resample import coverage, index_map, mask_onto
+from pipelines.segment_frames import segment_mask
 
 SAME_GRID = 0.02  # of a voxel, at every voxel of the mask
 STATED_CUT = 0.01  # of the volume lost outside the T2, from which on it is said

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from .contract import Affine, MaskArray, Volume
+from pipelines.contract import Affine, MaskArray, Volume
 
 HALF_VOXEL = 0.5 + 1e-6
 HALF_FULL = 0.5 - 1e-6

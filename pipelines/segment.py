@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from monai.inferers import sliding_window_inference
-from monai.networks.nets import DynUNet
+from monai.inferers.utils import sliding_window_inference
+from monai.networks.nets.dynunet import DynUNet
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -90,7 +90,7 @@ def relative(array: FloatArray) -> FloatArray:
     """A weighted image divided by twice the median of its foreground, clipped to [0, 3]."""
     foreground = array[array > 0.1 * np.percentile(array, 99)]
     reference = 2.0 * float(np.median(foreground)) if foreground.size else 1.0
-    return np.clip(array / max(reference, 1e-6), 0.0, 3.0).astype(np.float32)
+    return np.asarray(np.clip(array / max(reference, 1e-6), 0.0, 3.0), dtype=np.float32)
 
 
 class TumourSegmenter:

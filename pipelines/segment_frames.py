@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
-from .attributes import number, numbers, text
-from .contract import Affine, Code, InputUnfit, MaskArray, Volume
-from .frames import functional_groups, group_item
-from .stack import SAME_COSINE, SAME_POSITION_MM
-from .volume import decode
+from pipelines.attributes import number, numbers, text
+from pipelines.contract import Affine, Code, InputUnfit, MaskArray, Volume
+from pipelines.frames import functional_groups, group_item
+from pipelines.stack import SAME_COSINE, SAME_POSITION_MM
+from pipelines.volume import decode
 
 HALF = 0.5
 OFF_GRID = 0.02  # of the slice distance

@@ -19,14 +19,14 @@ from pydicom.uid import (
     MRImageStorage,
 )
 
-from . import evidence as terms
-from .attributes import text
-from .b_values import nominal
-from .contract import Code, InputUnfit, Role, SeriesRole
-from .evidence import Evidence, Plane, evidence
-from .files import SeriesHeaders
-from .frames import Frame, frames
-from .stack import Stack, stack
+from pipelines import evidence as terms
+from pipelines.attributes import text
+from pipelines.b_values import nominal
+from pipelines.contract import Code, InputUnfit, Role, SeriesRole
+from pipelines.evidence import Evidence, Plane, evidence
+from pipelines.files import SeriesHeaders
+from pipelines.frames import Frame, frames
+from pipelines.stack import Stack, stack
 
 MR_CLASSES = {MRImageStorage, EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage}
 TRACE = {"TRACEW", "TRACE", "ISO", "ISOTROPIC"}

@@ -13,8 +13,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from .contract import Affine, Code, InputUnfit
-from .frames import Frame
+from pipelines.contract import Affine, Code, InputUnfit
+from pipelines.frames import Frame
 
 SAME_POSITION_MM = 0.02
 SAME_COSINE = 2e-3  # 0.1 degree; scanners round direction cosines between slices to 1e-5 or coarser

@@ -11,12 +11,12 @@ import pydicom
 from numpy.typing import NDArray
 from pydicom import Dataset
 
-from .attributes import MALFORMED, item, number
-from .contract import Affine, Code, FloatArray, InputUnfit, SeriesFiles, Volume
-from .files import UNREADABLE
-from .frames import Frame, frames, functional_groups, group_item
-from .series import b_stacks
-from .stack import Stack, stack
+from pipelines.attributes import MALFORMED, item, number
+from pipelines.contract import Affine, Code, FloatArray, InputUnfit, SeriesFiles, Volume
+from pipelines.files import UNREADABLE
+from pipelines.frames import Frame, frames, functional_groups, group_item
+from pipelines.series import b_stacks
+from pipelines.stack import Stack, stack
 
 # The decoders (pylibjpeg, pyjpegls, gdcm, pydicom's own) report broken streams with these.
 UNDECODABLE = (*MALFORMED, OSError, RuntimeError, MemoryError, IndexError)

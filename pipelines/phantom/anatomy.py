@@ -177,8 +177,9 @@ def _paint_sacrum(canvas: Canvas, pelvis: Pelvis) -> None:
     canvas.add(box, coverage(np.maximum(distance + np.float32(1.8), disc), canvas.edge), "cortical bone")
     for side in SIDES:
         holes = np.sqrt((x - np.float32(side) * (10 + 9 * up)) ** 2 + (y - middle + 3) ** 2) - (1.0 + 2.4 * up)
-        canvas.add(box, coverage(holes, canvas.edge), "fat")
-        canvas.add(box, coverage(holes + np.float32(1.6), canvas.edge), "nerve")
+        foramen = np.asarray(holes, dtype=np.float32)
+        canvas.add(box, coverage(foramen, canvas.edge), "fat")
+        canvas.add(box, coverage(foramen + np.float32(1.6), canvas.edge), "nerve")
 
 
 def paint_organs(canvas: Canvas, pelvis: Pelvis, filling: float) -> None:
@@ -220,7 +221,7 @@ def paint_mesorectum(canvas: Canvas, pelvis: Pelvis) -> None:
     levator = np.maximum(np.abs(distance - np.float32(4.5)) - np.float32(2.4), -low)
     canvas.add(box, coverage(levator, canvas.edge), "muscle")
     canvas.add(box, coverage(np.maximum(distance, w - 85), canvas.edge), "mesorectal fat")
-    canvas.add(box, coverage(np.abs(distance) - np.float32(0.55), canvas.edge) * np.float32(0.8), "fascia")
+    canvas.add(box, coverage(np.abs(distance) - np.float32(0.55), canvas.edge) * np.float32(0.65), "fascia")
     _paint_inside_mesorectum(canvas, pelvis)
 
 

@@ -230,12 +230,13 @@ def write_cohort(
     if patients < 1 or seed < 0 or workers < 1:
         raise ValueError(f"a cohort needs patients ≥ 1, seed ≥ 0, workers ≥ 1, not {patients}, {seed}, {workers}")
     out.mkdir(parents=True, exist_ok=True)
+    path = out / "cohort.csv"
+    path.unlink(missing_ok=True)  # the csv is there only when the cohort is whole
     rows = []
     for row in _rows(out, patients, seed, preset, workers):
         rows.append(row)
         if progress is not None:
             progress(len(rows), patients)
-    path = out / "cohort.csv"
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, [f.name for f in fields(PatientRow)], lineterminator="\n")
         writer.writeheader()

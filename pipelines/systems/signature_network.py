@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-from monai.networks.nets import DenseNet
+from monai.networks.nets.densenet import DenseNet
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,7 @@ def _key(patient: CohortPatient, time_point: TimePoint, settings: PrepareSetting
 
 def _prepare_entry(task: _Task) -> None:
     try:
-        exam, _ = load_exam(exam_files(task.patient.exams[task.time_point], task.time_point))
+        exam, _ = load_exam(exam_files(task.patient.exams[task.time_point], task.time_point), segmenter=None)
         prepared = prepare_exam(exam, _truth(exam, task.patient.truth.get(task.time_point)), task.settings)
     except InputUnfit as error:
         prepared = _unfit(str(error))

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from monai.inferers import sliding_window_inference
-from monai.losses import DiceCELoss
+from monai.inferers.utils import sliding_window_inference
+from monai.losses.dice import DiceCELoss
 from numpy.random import Generator
 
 from pipelines.bundle import Bundle, Manifest, save_bundle

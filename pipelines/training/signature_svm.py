@@ -49,10 +49,10 @@ MEASURED = (
     "post_thickness",
     "post_t2_median",
     "post_t2_dark_share",
+    "post_t2_skewness",
+    "post_dwi_ratio",
     "change_adc_mean",
     "change_log_volume",
-    "change_thickness",
-    "change_t2_median",
 )
 INTENDED_USE = (
     "Probability of good response (AJCC TRG 0–1) to neoadjuvant therapy of rectal adenocarcinoma, from MRI before and "
@@ -204,7 +204,7 @@ def _train_networks(
         signatures[name] = np.full(len(patients), np.nan)
         if len(rows) < 2 * count or len(np.unique(labels[rows])) < 2:
             continue
-        crops = np.stack([patients[i].exams[time_point].crops[str(sequence)] for i in rows]).astype(np.float32)
+        crops = np.stack([patients[int(i)].exams[time_point].crops[str(sequence)] for i in rows]).astype(np.float32)
         for fold in range(count):
             apart = folds[rows] == fold
             seed = settings.seed + 1000 * index + fold

@@ -242,7 +242,10 @@ def tell(story: str, baseline: Exam, restaging: Exam) -> Findings:
     withheld = Statement(
         Code.SCORES_WITHHELD, "signature_svm", "phantom-trained; [results] phantom_scores is false on this node."
     )
-    reasons = ("the baseline volume of 62 cm³ is above the cohort's 95th percentile", "field strength 1.5 T, cohort 3 T")
+    reasons = (
+        "the baseline volume of 62 cm³ is above the cohort's 95th percentile",
+        "field strength 1.5 T, cohort 3 T",
+    )
     outside = Statement(Code.OUT_OF_ENVELOPE, "signature_svm", "; ".join(reasons))
     stories = {
         "good response": pair,

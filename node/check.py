@@ -1,0 +1,155 @@
+"""The commissioning doctor: is this node fit to serve, and can it reach its peers? Findings name the side at fault.
+
+Nothing is changed: the test file in the data folder is removed again, and a database that is not there is not made.
+"""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.text import Text
+from sqlalchemy import create_engine, inspect
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from node.check_peer import Finding, Level, answers_as, check_peer
+from node.config import Config
+
+GIB = 1024**3
+# An exam is about 0.1 GiB: below the first a busy day may fill the disk, below the second nothing should be started.
+LOW_DISK_GIB, FULL_DISK_GIB = 20.0, 1.0
+# The folders of models that every scoring run needs, beside one per system.
+SEGMENTER = "segmenter"
+MANIFEST = "manifest.json"
+_COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "bold red"}
+
+
+def check(config: Config) -> Iterator[Finding]:
+    """Everything that must be right before `restage serve` works, this node first, then peer by peer."""
+    yield from _check_port(config)
+    yield from _check_data_dir(config.node.data_dir)
+    yield from _check_database(config.database_url)
+    yield from _check_bundles(config)
+    yield from _check_roles(config)
+    for peer in config.peers:
+        yield from check_peer(config.node, peer)
+
+
+def render(finding: Finding) -> Text:
+    """One line for a terminal."""
+    return Text.assemble((f"{finding.level:<5}", _COLOURS[finding.level]), f"{finding.subject}: {finding.message}")
+
+
+def _check_port(config: Config) -> Iterator[Finding]:
+    node = config.node
+    subject = f"listener {node.ae_title} on {node.host}:{node.port}"
+    try:
+        family = socket.getaddrinfo(node.host, node.port, type=socket.SOCK_STREAM)[0][0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((node.host, node.port))
+    except OSError as error:
+        yield _why_not_bound(config, subject, error)
+    else:
+        yield Finding(Level.OK, subject, "the port is free")
+    if _is_loopback(node.host) and any(not _is_loopback(peer.host) for peer in config.peers):
+        words = 'our side: it listens to this machine alone, and peers are elsewhere; set [node] host = "0.0.0.0"'
+        yield Finding(Level.FAIL if any(peer.sends for peer in config.peers) else Level.WARN, subject, words)
+
+
+def _why_not_bound(config: Config, subject: str, error: OSError) -> Finding:
+    node = config.node
+    if error.errno == errno.EADDRINUSE:
+        here = "127.0.0.1" if node.host in ("0.0.0.0", "") else "::1" if node.host == "::" else node.host
+        # A running node accepts its peers alone, so it is called under the title of one.
+        if config.peers and answers_as(here, node.port, node.ae_title, config.peers[0].ae_title):
+            return Finding(Level.OK, subject, f"a node that answers as {node.ae_title} is running here")
+        return Finding(
+            Level.FAIL, subject, "our side: another program listens on that port; stop it, or set another [node] port"
+        )
+    if error.errno == errno.EACCES:
+        words = "our side: ports below 1024 need administrator rights; set [node] port = 11112, say, and tell the PACS"
+        return Finding(Level.FAIL, subject, words)
+    words = f'our side: {node.host} is no address of this machine ({error.strerror}); "0.0.0.0" is every interface'
+    return Finding(Level.FAIL, subject, words)
+
+
+def _is_loopback(host: str) -> bool:
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def _check_data_dir(folder: Path) -> Iterator[Finding]:
+    subject = f"data folder {folder}"
+    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    if not there.is_dir():
+        yield Finding(Level.FAIL, subject, f"our side: {there} is a file; set [node] data_dir to a folder")
+        return
+    try:
+        with tempfile.TemporaryFile(dir=there) as probe:
+            probe.write(b"restage check")
+    except OSError as error:
+        words = f"our side: this user may not write in {there} ({error.strerror}); change its owner, or data_dir"
+        yield Finding(Level.FAIL, subject, words)
+        return
+    yield Finding(Level.OK, subject, "writable" if there == folder else "not there yet, and can be made")
+    free = shutil.disk_usage(there).free / GIB
+    if free < LOW_DISK_GIB:
+        level = Level.FAIL if free < FULL_DISK_GIB else Level.WARN
+        words = f"our side: {free:.1f} GiB free; with less than {FULL_DISK_GIB:.0f} objects are soon refused: make room"
+        yield Finding(level, subject, words)
+    else:
+        yield Finding(Level.OK, subject, f"{free:.0f} GiB free")
+
+
+def _check_database(url: str) -> Iterator[Finding]:
+    subject = "database"
+    file = make_url(url).database
+    if file and not Path(file).exists():
+        yield Finding(Level.OK, subject, f"{file} is not there yet; `restage serve` makes it")
+        return
+    engine = create_engine(url)
+    try:
+        tables = inspect(engine).get_table_names()
+    except SQLAlchemyError as error:
+        words = f"our side: {file} cannot be opened ({_first_line(error)}); set [node] database, or restore it"
+        yield Finding(Level.FAIL, subject, words)
+    else:
+        yield Finding(Level.OK, subject, f"{file} opens, {len(tables)} tables")
+    finally:
+        engine.dispose()
+
+
+def _first_line(error: SQLAlchemyError) -> str:
+    return str(getattr(error, "orig", None) or error).splitlines()[0]
+
+
+def _check_bundles(config: Config) -> Iterator[Finding]:
+    if not config.scoring.systems:
+        yield Finding(Level.WARN, "models", "[scoring] systems is empty: only readers' masks are measured")
+        return
+    missing = _without_manifest(config.bundles_dir, [SEGMENTER, *config.scoring.systems])
+    if missing:
+        words = f"our side: no bundle of {' or '.join(missing)} in {config.bundles_dir}; `restage train` makes one"
+        yield Finding(Level.FAIL, "models", words)
+    else:
+        yield Finding(Level.OK, "models", f"bundles of {', '.join(config.scoring.systems)} in {config.bundles_dir}")
+
+
+def _without_manifest(folder: Path, names: Sequence[str]) -> list[str]:
+    return [name for name in names if not (folder / name / MANIFEST).is_file()]
+
+
+def _check_roles(config: Config) -> Iterator[Finding]:
+    if not config.peers:
+        words = "our side: config.toml has no [[peer]], so nobody may send and results go nowhere"
+        yield Finding(Level.WARN, "peers", words)
+        return
+    if not any(peer.sends for peer in config.peers):
+        yield Finding(Level.WARN, "peers", "our side: no [[peer]] has sends = true, so no exam can arrive")
+    if not config.peers_receiving:
+        yield Finding(Level.WARN, "peers", "our side: no [[peer]] has receives = true, so results go nowhere")

@@ -1,0 +1,85 @@
+"""A case, scored: the one function that the node's worker and ``restage score`` both call."""
+
+from __future__ import annotations
+
+from pipelines.annotations import DEFAULT_ROI_PATTERN
+from pipelines.case import load_case
+from pipelines.contract import (
+    Case,
+    CaseFiles,
+    Code,
+    Findings,
+    InputUnfit,
+    Measurement,
+    Models,
+    Score,
+    ScoringSystem,
+    Statement,
+    TimePoint,
+)
+from pipelines.measure import measure, unmeasured
+
+# Everything else that is stated is a refusal: something that was asked for and not given.
+WARNINGS = {Code.SEVERAL_CANDIDATES, Code.MASK_RESAMPLED, Code.B_VALUES_DIFFER, Code.OUT_OF_ENVELOPE}
+
+
+def score_case(case_files: CaseFiles, models: Models, roi_pattern: str = DEFAULT_ROI_PATTERN) -> Findings:
+    """Load, mask, measure, and ask each system in its order; each InputUnfit of a part becomes a refusal.
+
+    Raises InputUnfit where no exam can be used at all (for example NO_T2_AXIAL).
+    """
+    case, loading = load_case(case_files, models.segmenter, roi_pattern)
+    measurements, measuring = _measurements(case)
+    scores, scoring = _scores(case, models)
+    statements = (*loading, *measuring, *scoring)
+    return Findings(
+        case=case,
+        measurements=measurements,
+        scores=scores,
+        refusals=tuple(statement for statement in statements if statement.code not in WARNINGS),
+        warnings=tuple(statement for statement in statements if statement.code in WARNINGS),
+        parameters=_parameters(case, models),
+    )
+
+
+def _measurements(case: Case) -> tuple[tuple[Measurement, ...], tuple[Statement, ...]]:
+    measurements: list[Measurement] = []
+    statements: list[Statement] = []
+    for time_point, exam in ((TimePoint.BASELINE, case.baseline), (TimePoint.RESTAGING, case.restaging)):
+        if exam is not None:
+            measurements.extend(measure(exam, time_point))
+            statements.extend(unmeasured(exam, time_point))
+    return tuple(measurements), tuple(statements)
+
+
+def _scores(case: Case, models: Models) -> tuple[tuple[Score, ...], tuple[Statement, ...]]:
+    scores: list[Score] = []
+    statements: list[Statement] = []
+    for system in models.systems:
+        try:
+            score = system.score(case)
+        except InputUnfit as unfit:
+            statements.append(Statement(unfit.code, _name(system), unfit.reason))
+            continue
+        scores.append(score)
+        if not score.envelope.inside:
+            reason = "; ".join(score.envelope.reasons) or "unlike the cohort it was trained on"
+            statements.append(Statement(Code.OUT_OF_ENVELOPE, _name(system), reason))
+    return tuple(scores), tuple(statements)
+
+
+def _name(system: ScoringSystem) -> str:
+    return f"{system.model.name} {system.model.version}"
+
+
+def _parameters(case: Case, models: Models) -> tuple[tuple[str, str], ...]:
+    parameters = [
+        (f"{time_point} {name}", value)
+        for time_point, exam in ((TimePoint.BASELINE, case.baseline), (TimePoint.RESTAGING, case.restaging))
+        if exam is not None
+        for name, value in exam.parameters
+    ]
+    if models.segmenter is not None:
+        model = models.segmenter.model
+        parameters.append(("segmenter", f"{model.name} {model.version} {model.weights_digest[:12]}"))
+    return tuple(parameters)

@@ -1,0 +1,91 @@
+"""A real Orthanc on loopback, with a folder of its own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+from pydicom import Dataset, dcmread
+
+from tests.conftest import missing
+from tests.running_node import free_port
+
+TITLE = "ORTHANC"
+
+
+@dataclass(frozen=True)
+class Orthanc:
+    """Its DICOM port and its REST interface."""
+
+    dicom_port: int
+    http_port: int
+
+    def get(self, path: str) -> Any:
+        return json.loads(self._read(path))
+
+    def datasets(self) -> list[Dataset]:
+        """Every instance it holds."""
+        return [dcmread(BytesIO(self._read(f"/instances/{one}/file"))) for one in self.get("/instances")]
+
+    def wait_for(self, count: int, seconds: float) -> float:
+        """How long it took until so many instances were there; fails after ``seconds``."""
+        started = time.monotonic()
+        while (found := self.get("/statistics")["CountInstances"]) < count:
+            assert time.monotonic() - started < seconds, f"{found} of {count} instances after {seconds} s"
+            time.sleep(0.5)
+        return time.monotonic() - started
+
+    def _read(self, path: str) -> bytes:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=30) as answer:
+            return bytes(answer.read())
+
+
+@contextmanager
+def running_orthanc(folder: Path) -> Iterator[Orthanc]:
+    """Start Orthanc; skip, or in CI fail, where it is not installed."""
+    program = shutil.which("Orthanc") or shutil.which("Orthanc", path="/usr/sbin:/usr/local/sbin")
+    if program is None:
+        missing("Orthanc is not installed (Debian package orthanc)")
+    orthanc = Orthanc(free_port(), free_port())
+    folder.mkdir(parents=True)
+    settings = {
+        "Name": "test archive",
+        "StorageDirectory": str(folder / "storage"),
+        "IndexDirectory": str(folder / "storage"),
+        "DicomAet": TITLE,
+        "DicomPort": orthanc.dicom_port,
+        "HttpPort": orthanc.http_port,
+        "RemoteAccessAllowed": False,
+        "AuthenticationEnabled": False,
+        "Plugins": [],
+    }
+    (folder / "orthanc.json").write_text(json.dumps(settings))
+    with (folder / "log.txt").open("wb") as log:
+        process = subprocess.Popen([str(program), str(folder / "orthanc.json")], stdout=log, stderr=log)
+    try:
+        _wait_until_up(orthanc)
+        yield orthanc
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _wait_until_up(orthanc: Orthanc) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            orthanc.get("/system")
+            return
+        except (URLError, ConnectionError):
+            assert time.monotonic() < deadline, "Orthanc did not start"
+            time.sleep(0.2)

@@ -1,0 +1,277 @@
+"""The main job on real input: two real pelvic studies in by DCMTK's storescu, results out to a real Orthanc."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pydicom import Dataset
+from pydicom.uid import Comprehensive3DSRStorage, SecondaryCaptureImageStorage, SegmentationStorage
+
+from tests.conftest import missing
+from tests.peers.orthanc import TITLE, Orthanc, running_orthanc
+from tests.real_pair import RealExam, RealPair, write_real_pair
+from tests.running_node import NODE_TITLE, SENDER_TITLE, Destination, RunningNode, running_node
+
+pytestmark = [pytest.mark.peers, pytest.mark.timeout(400)]
+
+QUIET_SECONDS = 3
+ALLOWED_SECONDS = QUIET_SECONDS + 120
+SCORES_OUT = "[results]\nphantom_scores = true"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one run left in the archive, and how long after the last image it was there."""
+
+    pair: RealPair
+    datasets: tuple[Dataset, ...]
+    seconds: float
+    count_by_orthanc: int
+
+    def of(self, sop_class: str) -> list[Dataset]:
+        return [dataset for dataset in self.datasets if dataset.SOPClassUID == sop_class]
+
+    @property
+    def report(self) -> Dataset:
+        (report,) = self.of(Comprehensive3DSRStorage)
+        return report
+
+    def seg_of(self, exam: RealExam) -> Dataset:
+        (seg,) = (seg for seg in self.of(SegmentationStorage) if seg.StudyInstanceUID == exam.study_uid)
+        return seg
+
+
+def storescu(node: RunningNode, *paths: Path) -> None:
+    program = shutil.which("storescu")
+    if program is None:
+        missing("storescu is not installed (Debian package dcmtk)")
+    command = [str(program), "-aet", SENDER_TITLE, "-aec", NODE_TITLE, "+sd", "+r", "127.0.0.1", str(node.port)]
+    done = subprocess.run([*command, *map(str, paths)], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _run(folder: Path, shared_data: Path, extra: str, *, masks: bool) -> Outcome:
+    pair = write_real_pair(shared_data, folder / "studies")
+    with running_orthanc(folder / "orthanc") as orthanc:
+        archive = Destination("archive", TITLE, orthanc.dicom_port)
+        with running_node(folder / "node", [archive], extra) as node:
+            for exam in pair.exams:
+                storescu(node, exam.folder, *([exam.seg] if masks else []))
+            started = time.monotonic()
+            node.wait_until(_everything_sent, ALLOWED_SECONDS)
+            return _outcome(pair, orthanc, time.monotonic() - started)
+
+
+def _everything_sent(status: dict) -> bool:
+    deliveries = [one for patient in status["patients"] for pair in patient["pairs"] for one in pair["deliveries"]]
+    return bool(deliveries) and all(one["state"] == "SENT" for one in deliveries)
+
+
+def _outcome(pair: RealPair, orthanc: Orthanc, seconds: float) -> Outcome:
+    return Outcome(pair, tuple(orthanc.datasets()), seconds, orthanc.get("/statistics")["CountInstances"])
+
+
+@pytest.fixture(scope="module")
+def with_masks(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Outcome:
+    return _run(tmp_path_factory.mktemp("masks"), shared_data, SCORES_OUT, masks=True)
+
+
+@pytest.fixture(scope="module")
+def without_masks(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Outcome:
+    return _run(tmp_path_factory.mktemp("no_masks"), shared_data, SCORES_OUT, masks=False)
+
+
+@pytest.fixture(scope="module")
+def scores_withheld(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Outcome:
+    return _run(tmp_path_factory.mktemp("withheld"), shared_data, "", masks=True)
+
+
+def test_seg_report_and_summary_arrive_in_time(with_masks: Outcome) -> None:
+    kinds = sorted(dataset.SOPClassUID for dataset in with_masks.datasets)
+    wanted = [Comprehensive3DSRStorage, SecondaryCaptureImageStorage, SegmentationStorage, SegmentationStorage]
+    assert kinds == sorted(wanted)
+    assert with_masks.seconds < ALLOWED_SECONDS
+    print(f"results {with_masks.seconds:.1f} s after the last image")
+
+
+def test_orthanc_counts_what_was_sent(with_masks: Outcome) -> None:
+    assert with_masks.count_by_orthanc == 4
+
+
+def test_the_masks_are_the_readers_voxel_for_voxel(with_masks: Outcome) -> None:
+    for exam in with_masks.pair.exams:
+        assert np.array_equal(frames_on(with_masks.seg_of(exam), exam), exam.mask)
+
+
+def frames_on(seg: Dataset, exam: RealExam) -> NDArray[np.bool_]:
+    """The SEG's frames put on the slices that they name as their sources."""
+    slices = {str(header.SOPInstanceUID): index for index, header in enumerate(exam.t2)}
+    mask = np.zeros(exam.mask.shape, bool)
+    pixels = seg.pixel_array
+    for frame, groups in zip(pixels, seg.PerFrameFunctionalGroupsSequence, strict=True):
+        source = groups.DerivationImageSequence[0].SourceImageSequence[0].ReferencedSOPInstanceUID
+        mask[slices[str(source)]] |= frame.astype(bool)
+    return mask
+
+
+def test_volume_agrees_with_an_independent_count(with_masks: Outcome) -> None:
+    found = _numbers(with_masks.report, "Volume")
+    wanted = [_volume_cm3(exam) for exam in with_masks.pair.exams]
+    assert sorted(found)[: len(wanted)] == pytest.approx(sorted(wanted), rel=0.01)
+
+
+def _volume_cm3(exam: RealExam) -> float:
+    first, second = exam.t2[:2]
+    gap = np.linalg.norm(np.array(second.ImagePositionPatient, float) - np.array(first.ImagePositionPatient, float))
+    return float(exam.mask.sum() * np.prod(np.array(first.PixelSpacing, float)) * gap / 1000)
+
+
+def test_adc_agrees_with_an_independent_fit(with_masks: Outcome) -> None:
+    """A two-point ADC from the extreme b-values, sampled at the mask's voxels by nearest neighbour."""
+    found = _numbers(with_masks.report, "Apparent Diffusion Coefficient")
+    wanted = [_adc(exam) for exam in with_masks.pair.exams]
+    assert sorted(found) == pytest.approx(sorted(wanted), rel=0.05)
+
+
+def _adc(exam: RealExam) -> float:
+    """Mean ADC in the mask, 10⁻⁶ mm²/s, from the files alone."""
+    images: dict[tuple[int, float], tuple[Dataset, NDArray[np.float64]]] = {}
+    for dataset in _read_all(exam.folder):
+        name = str(dataset.SeriesDescription)
+        if name.startswith("ep2d_diff") and not name.endswith(("ADC", "BVAL")):
+            b_value = int(bytes(dataset[0x0019, 0x100C].value).decode().strip(" \0"))
+            position = round(float(dataset.ImagePositionPatient[2]), 2)
+            images[(b_value, position)] = (dataset, dataset.pixel_array.astype(float))
+    points = _mask_points(exam)
+    low, high = min(b for b, _ in images), max(b for b, _ in images)
+    levels = np.array(sorted(position for b, position in images if b == low))
+    values = []
+    for point in points:
+        level = float(levels[np.argmin(np.abs(levels - point[2]))])
+        header, before = images[(low, level)]
+        after = images[(high, level)][1]
+        column, row = (
+            int(round((point[axis] - float(header.ImagePositionPatient[axis])) / float(header.PixelSpacing[1 - axis])))
+            for axis in (0, 1)
+        )
+        if before[row, column] > 0 and after[row, column] > 0:
+            values.append(np.log(before[row, column] / after[row, column]) / (high - low))
+    return float(np.mean(values) * 1e6)
+
+
+def _read_all(folder: Path) -> Iterator[Dataset]:
+    from pydicom import dcmread
+
+    return (dcmread(path) for path in sorted(folder.glob("*.dcm")))
+
+
+def _mask_points(exam: RealExam) -> NDArray[np.float64]:
+    """LPS positions of the mask's voxel centres (PS3.3 C.7.6.2.1.1, equation C.7.6.2.1-1)."""
+    points = []
+    for header, plane in zip(exam.t2, exam.mask, strict=True):
+        along_row, along_column = np.array(header.ImageOrientationPatient, float).reshape(2, 3)
+        between_rows, between_columns = (float(value) for value in header.PixelSpacing)
+        for row, column in np.argwhere(plane):
+            step = along_row * between_columns * column + along_column * between_rows * row
+            points.append(np.array(header.ImagePositionPatient, float) + step)
+    return np.array(points)
+
+
+def test_the_scores_are_flagged_out_of_envelope(with_masks: Outcome) -> None:
+    """These are prostates, scored by a model that was trained on phantoms."""
+    words = " ".join(_texts(with_masks.report)).lower()
+    assert _predicted_numbers(with_masks.report), "the configuration lets scores out"
+    assert "out of envelope" in words or "outside" in words
+
+
+def test_no_predicted_number_leaves_the_node_unless_configured(scores_withheld: Outcome) -> None:
+    assert _predicted_numbers(scores_withheld.report) == []
+    assert "%" not in "".join(_units(scores_withheld.report)).replace("% change", "") or not _predicted_numbers(
+        scores_withheld.report
+    )
+    assert _numbers(scores_withheld.report, "Volume"), "measurements in a reader's own mask are sent either way"
+
+
+def test_without_masks_there_is_a_result_or_a_coded_refusal_and_never_an_empty_seg(without_masks: Outcome) -> None:
+    assert len(without_masks.of(SecondaryCaptureImageStorage)) == 1
+    for seg in without_masks.of(SegmentationStorage):
+        assert seg.pixel_array.any()
+    if not without_masks.of(SegmentationStorage):
+        codes = " ".join(_texts(without_masks.report))
+        assert "tumour" in codes.lower()
+
+
+@pytest.mark.parametrize("run", ["with_masks", "without_masks", "scores_withheld"])
+def test_dciodvfy_finds_no_error(run: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    outcome: Outcome = request.getfixturevalue(run)
+    for number, dataset in enumerate(outcome.datasets):
+        path = tmp_path / f"{number}.dcm"
+        dataset.save_as(path)
+        said = _tool("dciodvfy", "dicom3tools", path)
+        errors = [line for line in said.splitlines() if line.startswith("Error")]
+        assert errors == [], f"{dataset.SOPClassUID.name}: {errors}"
+
+
+def test_dsrdump_reads_the_report(with_masks: Outcome, tmp_path: Path) -> None:
+    with_masks.report.save_as(tmp_path / "report.dcm")
+    said = _tool("dsrdump", "dcmtk", tmp_path / "report.dcm")
+    assert "Imaging Measurement" in said or "Imaging Report" in said
+    assert "RESEARCH USE ONLY" in said.upper()
+
+
+def _tool(name: str, package: str, path: Path) -> str:
+    program = shutil.which(name)
+    if program is None:
+        missing(f"{name} is not installed (Debian package {package})")
+    done = subprocess.run([str(program), str(path)], capture_output=True, text=True, timeout=120, check=False)
+    return done.stdout + done.stderr
+
+
+def _items(node: Dataset) -> Iterator[Dataset]:
+    for item in node.get("ContentSequence", ()):
+        yield item
+        yield from _items(item)
+
+
+def _meaning(item: Dataset) -> str:
+    return str(item.ConceptNameCodeSequence[0].CodeMeaning) if "ConceptNameCodeSequence" in item else ""
+
+
+def _numbers(report: Dataset, name: str) -> list[float]:
+    """Every NUM whose concept name is exactly this."""
+    return [
+        float(item.MeasuredValueSequence[0].NumericValue)
+        for item in _items(report)
+        if item.ValueType == "NUM" and _meaning(item) == name and item.get("MeasuredValueSequence")
+    ]
+
+
+def _predicted_numbers(report: Dataset) -> list[str]:
+    """Names of the NUMs that are predictions: by our own coding scheme, in per cent, and no change of a measurement."""
+    return [
+        _meaning(item)
+        for item in _items(report)
+        if item.ValueType == "NUM"
+        and item.ConceptNameCodeSequence[0].CodingSchemeDesignator == "99RESTAGE"
+        and "change" not in _meaning(item).lower()
+    ]
+
+
+def _units(report: Dataset) -> Sequence[str]:
+    return [
+        str(item.MeasuredValueSequence[0].MeasurementUnitsCodeSequence[0].CodeValue)
+        for item in _items(report)
+        if item.ValueType == "NUM" and item.get("MeasuredValueSequence")
+    ]
+
+
+def _texts(report: Dataset) -> list[str]:
+    return [str(item.TextValue) for item in _items(report) if item.ValueType == "TEXT"]

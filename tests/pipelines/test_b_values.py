@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import pydicom
+import pytest
+from pydicom import Dataset
+
+from pipelines.b_values import b_value, nominal
+
+
+def private(manufacturer: str, group: int, creator: str, offset: int, vr: str, value: object) -> Dataset:
+    dataset = Dataset()
+    dataset.Manufacturer = manufacturer
+    dataset.private_block(group, creator, create=True).add_new(offset, vr, value)
+    return dataset
+
+
+@pytest.mark.parametrize(
+    ("dataset", "expected"),
+    [
+        (private("SIEMENS", 0x19, "SIEMENS MR HEADER", 0x0C, "OB", b"800 "), 800),
+        (private("SIEMENS", 0x19, "SIEMENS MR HEADER", 0x0C, "IS", "50"), 50),
+        (private("GE MEDICAL SYSTEMS", 0x43, "GEMS_PARM_01", 0x39, "IS", [1000000800, 8, 0, 0]), 800),
+        (private("GE MEDICAL SYSTEMS", 0x43, "GEMS_PARM_01", 0x39, "UN", b"500\\8\\0\\0 "), 500),
+        (private("Philips", 0x2001, "Philips Imaging DD 001", 0x03, "FL", 273.0), 273),
+        (private("Philips", 0x2001, "Philips Imaging DD 001", 0x03, "UN", struct.pack("<f", 273.0)), 273),
+        (private("UIH", 0x65, "Image Private Header", 0x09, "UN", struct.pack("<d", 929.75)), 930),
+    ],
+)
+def test_a_vendors_private_attribute_gives_the_b_value(dataset: Dataset, expected: float) -> None:
+    assert b_value(dataset) == expected
+
+
+def test_the_nominal_value_of_uih_is_taken_before_the_measured_one() -> None:
+    dataset = private("UIH", 0x65, "Image Private Header", 0x09, "FD", 929.75)
+    dataset.private_block(0x65, "Image Private Header").add_new(0x0A, "FD", 1000.0)
+    assert b_value(dataset) == 1000
+
+
+def test_a_private_attribute_of_another_vendor_means_nothing() -> None:
+    dataset = private("Acme", 0x19, "ACME STUFF", 0x0C, "IS", "800")
+    assert b_value(dataset) is None
+
+
+def test_the_standard_attribute_comes_first() -> None:
+    dataset = private("SIEMENS", 0x19, "SIEMENS MR HEADER", 0x0C, "IS", "50")
+    dataset.DiffusionBValue = 600.0
+    assert b_value(dataset) == 600
+
+
+def test_canon_writes_it_into_the_image_comments() -> None:
+    dataset = Dataset()
+    dataset.ImageComments = "b=1500(0.0,0.0,1.0)"
+    assert b_value(dataset) == 1500
+
+
+def test_an_enhanced_frame_without_direction_and_b_value_is_unweighted() -> None:
+    diffusion = Dataset()
+    diffusion.DiffusionDirectionality = "NONE"
+    assert b_value(Dataset(), diffusion) == 0
+    diffusion.DiffusionDirectionality = "ISOTROPIC"
+    assert b_value(Dataset(), diffusion) is None
+
+
+def test_neighbouring_b_values_stand_for_one_nominal_value() -> None:
+    assert nominal([0, 5, 995, 1000, 1005, 2000]) == {0: 0, 5: 5, 995: 1000, 1000: 1000, 1005: 1000, 2000: 2000}
+
+
+@pytest.mark.parametrize(
+    ("folder", "expected"),
+    [
+        ("philips_achieva_dwi_classic", {0, 40, 273, 800}),
+        ("ge_pioneer_dwi/files/In/02_Ax_DWI_TENSOR_R3", {0, 1000}),
+        ("uih_umr770_dwi/files/In/DTI_134434/dti_tra_dir16_PA_SaveBySlc__135612", {0, 1000}),
+        ("canon_galan_v61_dwi/files/In/cl", {0, 1500}),
+    ],
+)
+def test_real_files_of_each_vendor_give_their_b_values(shared_data: Path, folder: str, expected: set[float]) -> None:
+    files = [path for path in (shared_data / folder).rglob("*") if path.suffix not in {".md", ".upstream", ""}]
+    found = {b_value(pydicom.dcmread(path, stop_before_pixels=True)) for path in files if path.is_file()}
+    assert found - {None} == expected

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import skops.io
+import torch
+from sklearn.linear_model import LogisticRegression
+
+from pipelines.bundle import MANIFEST, Bundle, BundleError, Manifest, load_bundle, save_bundle
+
+
+def manifest(**changes: Any) -> Manifest:
+    values: dict[str, Any] = {
+        "system": "made_up",
+        "name": "made-up",
+        "version": "1.0",
+        "outcome": "none",
+        "intended_use": "tests",
+        "limits": "all",
+        "phantom_trained": True,
+        "cohort": "nobody",
+        "cohort_digest": "0",
+        "inputs": ("axial T2",),
+        "preprocessing": {},
+        "network": {"filters": (4, 8)},
+        "thresholds": {},
+        "envelope": {},
+        "metrics": {"auc": 0.5},
+        "training": {"seed": 1},
+    }
+    return Manifest(**(values | changes))
+
+
+def estimator() -> LogisticRegression:
+    features = np.random.default_rng(0).normal(size=(40, 2))
+    return LogisticRegression().fit(features, features[:, 0] > 0)
+
+
+def saved(folder: Path) -> Bundle:
+    weights = {"network": {"layer.weight": torch.arange(6.0).reshape(2, 3).half(), "steps": torch.tensor(3)}}
+    return save_bundle(folder, manifest(), weights, {"final": {"curve": estimator()}})
+
+
+def test_a_saved_bundle_is_read_back_as_it_was(tmp_path: Path) -> None:
+    saved(tmp_path / "b")
+    bundle = load_bundle(tmp_path / "b")
+    assert bundle.manifest.inputs == ("axial T2",)
+    assert torch.equal(bundle.weights("network")["layer.weight"], torch.arange(6.0).reshape(2, 3))
+    point = np.array([[0.3, -1.0]])
+    assert bundle.estimators("final")["curve"].predict_proba(point) == pytest.approx(estimator().predict_proba(point))
+    assert bundle.identity.phantom_trained
+    assert bundle.identity.weights_digest == bundle.weights_digest
+
+
+def test_the_same_content_gives_the_same_bytes(tmp_path: Path) -> None:
+    first, second = saved(tmp_path / "a"), saved(tmp_path / "b")
+    assert first.weights_digest == second.weights_digest
+    for file in [MANIFEST, *first.manifest.files]:
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes(), file
+
+
+def test_a_bundle_holds_no_pickle(tmp_path: Path) -> None:
+    saved(tmp_path / "b")
+    assert {path.suffix for path in (tmp_path / "b").iterdir()} == {".json", ".safetensors", ".skops"}
+
+
+@pytest.mark.parametrize("file", ["network.safetensors", "final.skops"])
+def test_a_changed_file_is_refused_by_name(tmp_path: Path, file: str) -> None:
+    saved(tmp_path / "b")
+    data = bytearray((tmp_path / "b" / file).read_bytes())
+    data[-1] ^= 1
+    (tmp_path / "b" / file).write_bytes(data)
+    with pytest.raises(BundleError, match=rf"{file}.*SHA-256.*restore"):
+        load_bundle(tmp_path / "b")
+
+
+def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
+    saved(tmp_path / "b")
+    (tmp_path / "b" / "final.skops").unlink()
+    with pytest.raises(BundleError, match=r"final\.skops: is missing; restore"):
+        load_bundle(tmp_path / "b")
+
+
+@pytest.mark.parametrize(("key", "value"), [("limits", "none at all"), ("thresholds", {"high": 0.1}), ("digest", "0")])
+def test_a_changed_manifest_is_refused(tmp_path: Path, key: str, value: Any) -> None:
+    saved(tmp_path / "b")
+    path = tmp_path / "b" / MANIFEST
+    path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
+    with pytest.raises(BundleError, match="was changed after the bundle was made"):
+        load_bundle(tmp_path / "b")
+
+
+def test_a_folder_that_is_no_bundle_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"manifest\.json: does not exist"):
+        load_bundle(tmp_path)
+
+
+def test_an_unreadable_manifest_is_named(tmp_path: Path) -> None:
+    (tmp_path / MANIFEST).write_text("{")
+    with pytest.raises(BundleError, match="not readable JSON"):
+        load_bundle(tmp_path)
+
+
+def test_a_manifest_of_another_format_is_refused(tmp_path: Path) -> None:
+    (tmp_path / MANIFEST).write_text(json.dumps({"format": 99}))
+    with pytest.raises(BundleError, match="has format 99"):
+        load_bundle(tmp_path)
+
+
+def test_a_type_that_is_not_trusted_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = saved(tmp_path / "b")
+    monkeypatch.setattr(skops.io, "get_untrusted_types", lambda **_: ["os.system"])
+    with pytest.raises(BundleError, match=r"not trusted \(os\.system\)"):
+        bundle.estimators("final")
+
+
+def test_a_folder_with_other_things_in_it_is_never_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "thesis.doc").write_text("years of work")
+    with pytest.raises(BundleError, match="not empty and not a bundle"):
+        saved(tmp_path / "b")
+    assert (tmp_path / "b" / "thesis.doc").exists()
+
+
+def test_saving_again_replaces_the_bundle(tmp_path: Path) -> None:
+    saved(tmp_path / "b")
+    bundle = save_bundle(tmp_path / "b", manifest(version="2.0"), {}, {})
+    assert load_bundle(tmp_path / "b").manifest.version == "2.0"
+    assert [path.name for path in bundle.folder.iterdir()] == [MANIFEST]

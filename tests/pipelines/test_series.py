@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydicom.uid import CTImageStorage, EncapsulatedPDFStorage
+
+from pipelines.contract import Code, Role
+from pipelines.files import SeriesHeaders, find_files, read_files
+from pipelines.series import classify
+from tests.pipelines.made_series import DWI, T1, T2, Grid, Maker
+
+SHAPE = (8, 12, 10)
+
+
+@pytest.fixture
+def maker(tmp_path: Path) -> Maker:
+    return Maker(tmp_path)
+
+
+@pytest.fixture
+def t2(maker: Maker) -> list[Any]:
+    return maker.slices(np.ones(SHAPE), Grid(), T2)
+
+
+@pytest.fixture
+def dwi(maker: Maker) -> list[Any]:
+    """Eight slices at b 50 and 800, as Siemens writes them."""
+    series = maker.slices(np.ones(SHAPE), Grid(), DWI)
+    series += maker.slices(np.ones(SHAPE), Grid(), DWI, SeriesInstanceUID=series[0].SeriesInstanceUID)
+    for index, dataset in enumerate(series):
+        block = dataset.private_block(0x19, "SIEMENS MR HEADER", create=True)
+        block.add_new(0x0C, "OB", b"50" if index < SHAPE[0] else b"800 ")
+    return series
+
+
+def test_an_axial_t2_is_recognised_by_its_timing(maker: Maker, t2: list[Any]) -> None:
+    role = classify(maker.headers(t2))
+    assert (role.role, role.code) == (Role.T2_AXIAL, None)
+    assert role.confidence > 0.9
+    for dataset in t2:
+        dataset.SeriesDescription = ""
+    unnamed = classify(maker.headers(t2))
+    assert unnamed.role is Role.T2_AXIAL
+    assert unnamed.confidence < role.confidence
+
+
+@pytest.mark.parametrize(
+    ("degrees", "role"), [(0, Role.T2_AXIAL), (44.9, Role.T2_AXIAL), (45, Role.T2_AXIAL), (46, Role.T2_CORONAL)]
+)
+def test_a_stack_tilted_by_up_to_45_degrees_is_still_axial(maker: Maker, degrees: float, role: Role) -> None:
+    angle = np.radians(degrees)
+    orientation = (1.0, 0.0, 0.0, 0.0, float(np.cos(angle)), float(-np.sin(angle)))
+    series = maker.slices(np.ones(SHAPE), Grid(orientation=orientation), T2)
+    assert classify(maker.headers(series)).role is role
+
+
+def test_dwi_lists_its_b_values(maker: Maker, dwi: list[Any]) -> None:
+    role = classify(maker.headers(dwi))
+    assert (role.role, role.b_values) == (Role.DWI, (50, 800))
+
+
+def test_dwi_with_a_slice_missing_at_one_b_value_is_refused(maker: Maker, dwi: list[Any]) -> None:
+    for missing in (10, 15):  # in the middle, and at the end where no gap shows
+        role = classify(maker.headers([*dwi[:missing], *dwi[missing + 1 :]]))
+        assert (role.role, role.code) == (Role.OTHER, Code.SLICE_MISSING)
+        assert "looks like dwi" in role.reason
+
+
+def test_dwi_without_any_b_value_is_refused(maker: Maker) -> None:
+    role = classify(maker.headers(maker.slices(np.ones(SHAPE), Grid(), DWI)))
+    assert role.code is Code.B_VALUE_UNKNOWN
+
+
+def test_a_b_value_beyond_the_measured_range_is_calculated(maker: Maker) -> None:
+    series = maker.slices(np.ones(SHAPE), Grid(), DWI, SequenceName="*ep_b50_800", DiffusionBValue=1400.0)
+    role = classify(maker.headers(series))
+    assert role.code is Code.DERIVED_SERIES
+    assert "calculated" in role.reason
+
+
+def test_an_adc_series_is_not_taken_for_dwi_although_it_carries_a_b_value(maker: Maker) -> None:
+    kind = ["DERIVED", "PRIMARY", "DIFFUSION", "ADC"]
+    series = maker.slices(np.ones(SHAPE), Grid(), DWI, ImageType=kind, DiffusionBValue=800.0)
+    assert classify(maker.headers(series)).role is Role.ADC
+
+
+@pytest.mark.parametrize(
+    ("more", "role"),
+    [
+        ({}, Role.T1),
+        ({"ContrastBolusAgent": "NONE"}, Role.T1),
+        ({"ContrastBolusAgent": "Dotarem"}, Role.CE_T1),
+        ({"SeriesDescription": "t1_tse_tra +C"}, Role.CE_T1),
+        ({"SeriesDescription": "T1 TSE post Gd"}, Role.CE_T1),
+        ({"SeriesDescription": "t1_tse_fs_tra_KM"}, Role.CE_T1),
+        ({"SeriesDescription": "t1_tse_tra nativ"}, Role.T1),
+        ({"SeriesDescription": "t1_tse_tra pre contrast"}, Role.T1),
+    ],
+)
+def test_contrast_enhancement_is_told_from_agent_and_name(maker: Maker, more: dict[str, Any], role: Role) -> None:
+    series = maker.slices(np.ones(SHAPE), Grid(), T1, **more)
+    assert classify(maker.headers(series)).role is role
+
+
+def test_a_t1_named_unenhanced_with_an_agent_in_its_header_gets_no_role(maker: Maker) -> None:
+    more = {"SeriesDescription": "t1 nativ", "ContrastBolusAgent": "Dotarem"}
+    role = classify(maker.headers(maker.slices(np.ones(SHAPE), Grid(), T1, **more)))
+    assert (role.role, role.code) == (Role.OTHER, Code.NOT_RECOGNISED)
+
+
+def test_geometry_that_is_no_stack_is_refused_with_its_code(maker: Maker, t2: list[Any]) -> None:
+    def code(series: list[Any]) -> Code | None:
+        role = classify(maker.headers(series))
+        assert role.role is Role.OTHER
+        assert "looks like t2" in role.reason
+        return role.code
+
+    sagittal = Grid(orientation=(0.0, 1.0, 0.0, 0.0, 0.0, -1.0))
+    assert code([*t2[:3], *t2[4:]]) is Code.SLICE_MISSING
+    assert code([*t2, t2[3]]) is Code.DUPLICATE_POSITIONS
+    assert code(t2[:3]) is Code.TOO_FEW_SLICES
+    assert code([*t2, *maker.slices(np.ones(SHAPE), sagittal, T2)]) is Code.MIXED_ORIENTATIONS
+    t2[4].ImagePositionPatient = [*t2[4].ImagePositionPatient[:2], t2[4].ImagePositionPatient[2] + 0.5]
+    assert code(t2) is Code.IRREGULAR_SPACING
+    t2[4].FrameOfReferenceUID = "1.2.3"
+    assert code(t2) is Code.NO_FRAME_OF_REFERENCE
+    del t2[4].ImagePositionPatient
+    assert code(t2) is Code.NO_GEOMETRY
+
+
+def test_objects_that_are_no_mr_images_are_refused(maker: Maker, t2: list[Any]) -> None:
+    for dataset in t2:
+        dataset.SOPClassUID, dataset.Modality = CTImageStorage, "CT"
+    assert classify(maker.headers(t2)).code is Code.NOT_MR
+    document = maker.common(EncapsulatedPDFStorage, "DOC")
+    assert classify(maker.headers([document])).code is Code.NOT_AN_IMAGE
+
+
+def test_malformed_numbers_in_a_header_are_no_crash(maker: Maker, t2: list[Any]) -> None:
+    t2[0].data_element("EchoTime")._value = "abc"
+    role = classify(maker.headers(t2))
+    assert (role.role, role.code) == (Role.OTHER, Code.NOT_RECOGNISED)
+
+
+def series_below(folder: Path) -> tuple[SeriesHeaders, ...]:
+    return read_files(find_files(folder)).series
+
+
+def test_two_real_pelvic_studies_are_classified(shared_data: Path) -> None:
+    roles = [classify(series) for series in series_below(shared_data / "prostatex_0000_0001")]
+    named = {role.description: role for role in roles}
+    assert Counter(role.role for role in roles) == {
+        Role.T2_AXIAL: 3,
+        Role.T2_SAGITTAL: 2,
+        Role.T2_CORONAL: 2,
+        Role.DWI: 2,
+        Role.ADC: 2,
+        Role.OTHER: 7,
+    }
+    assert all(role.description.startswith("t2_tse_tra") for role in roles if role.role is Role.T2_AXIAL)
+    assert all(role.b_values == (50, 400, 800) for role in roles if role.role is Role.DWI)
+    refused = {role.description: role.code for role in roles if role.role is Role.OTHER}
+    assert refused == {
+        "ep2d_diff_tra_DYNDISTCALC_BVAL": Code.DERIVED_SERIES,
+        "ep2d_diff_tra_DYNDIST_MIXCALC_BVAL": Code.DERIVED_SERIES,
+        "tfl_3d PD ref_tra_1.5x1.5_t3": Code.NOT_RECOGNISED,
+        "t2_localizer": Code.LOCALIZER,
+        "t2_loc sag": Code.LOCALIZER,
+    }
+    assert all(named[description].reason for description in refused)
+
+
+def test_a_real_calculated_series_with_a_slice_missing_is_refused(shared_data: Path) -> None:
+    (series,) = series_below(shared_data / "prostatex_0000_missing_slice")
+    assert classify(series).code in {Code.DERIVED_SERIES, Code.SLICE_MISSING}
+
+
+def test_no_series_of_another_vendor_gets_a_wrong_role(shared_data: Path) -> None:
+    found = {
+        role.description: (role.role, role.b_values)
+        for folder in (
+            "ge_pioneer_dwi",
+            "philips_achieva_dwi_classic",
+            "philips_elition_enhanced",
+            "canon_galan_v61_dwi",
+            "uih_umr770_dwi",
+            "siemens_prisma_xa30_enhanced",
+            "siemens_trio_transfer_syntaxes",
+            "dcmqi_prostate_adc_seg_sr",
+        )
+        for role in map(classify, series_below(shared_data / folder))
+        if role.role is not Role.OTHER
+    }
+    assert found == {
+        "SAG_DTI_PA-ALL_20d": (Role.DWI, (0, 1500)),
+        "t1_gre_fsp_3d_sag": (Role.T1, ()),
+        "DWI_dir80_PA": (Role.DWI, (0, 2500)),
+        "DWI_dir80_AP": (Role.DWI, (0, 2500)),
+        "DWI_dir80_PA_TRACEW": (Role.DWI, (2500,)),
+        "DWI_dir80_PA_ADC": (Role.ADC, ()),
+    }

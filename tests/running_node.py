@@ -1,0 +1,144 @@
+"""A real node in processes of its own, for the tests that watch it from outside as a PACS and IT do."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+NODE_TITLE = "RESTAGE"
+SENDER_TITLE = "SENDER"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass(frozen=True)
+class Destination:
+    """A peer that receives results."""
+
+    name: str
+    ae_title: str
+    port: int
+
+
+@dataclass
+class RunningNode:
+    """`restage serve` as a process, with its folder, port and log."""
+
+    folder: Path
+    port: int
+    process: subprocess.Popen[bytes]
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "config.toml"
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log.txt").read_text()
+
+    def restage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run another verb of the command line against this node's configuration."""
+        command = [sys.executable, "-m", "node", *arguments, "--config", str(self.config)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+    def status(self) -> dict[str, Any]:
+        done = self.restage("status", "--json")
+        assert done.returncode == 0, done.stderr
+        return dict(json.loads(done.stdout))
+
+    def wait_until(self, reached: Callable[[dict[str, Any]], object], seconds: float) -> dict[str, Any]:
+        """The first status for which ``reached`` holds; fails with status and log where none comes in time."""
+        deadline = time.monotonic() + seconds
+        while True:
+            status = self.status()
+            if reached(status):
+                return status
+            if time.monotonic() > deadline:
+                tail = self.log[-4000:]
+                raise AssertionError(f"not reached in {seconds} s:\n{json.dumps(status, indent=1)[-6000:]}\n{tail}")
+            time.sleep(0.5)
+
+    def kill(self) -> None:
+        """As a power cut does to a process: no chance to say good-bye."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+
+def write_config(folder: Path, port: int, destinations: Sequence[Destination] = (), extra: str = "") -> None:
+    """A configuration with one sender, some receivers and a short quiet period."""
+    folder.mkdir(parents=True, exist_ok=True)
+    receivers = "\n".join(
+        f'[[peer]]\nname = "{one.name}"\nae_title = "{one.ae_title}"\nhost = "127.0.0.1"\n'
+        f"port = {one.port}\nreceives = true\n"
+        for one in destinations
+    )
+    text = f"""\
+[node]
+ae_title = "{NODE_TITLE}"
+host = "127.0.0.1"
+port = {port}
+[[peer]]
+name = "sender"
+ae_title = "{SENDER_TITLE}"
+host = "127.0.0.1"
+port = 1
+sends = true
+{receivers}
+[settle]
+quiet_seconds = 3
+{extra}
+"""
+    (folder / "config.toml").write_text(text)
+
+
+@contextmanager
+def running_node(
+    folder: Path, destinations: Sequence[Destination] = (), extra: str = "", *, worker: bool = True
+) -> Iterator[RunningNode]:
+    """Configure and start a node; stop it, with its worker, at the end."""
+    port = free_port()
+    write_config(folder, port, destinations, extra)
+    with started(folder, port, worker=worker) as node:
+        yield node
+
+
+@contextmanager
+def started(folder: Path, port: int, *, worker: bool = True) -> Iterator[RunningNode]:
+    """Start a node on a folder that is configured already (again, after it was killed)."""
+    command = [sys.executable, "-m", "node", "serve", "--config", str(folder / "config.toml")]
+    if not worker:
+        command.append("--no-worker")
+    with (folder / "log.txt").open("ab") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+    node = RunningNode(folder, port, process)
+    try:
+        _wait_for_port(node)
+        yield node
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(40)
+
+
+def _wait_for_port(node: RunningNode) -> None:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and node.process.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", node.port)) == 0:
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"the node did not start:\n{node.log[-4000:]}")
