@@ -40,7 +40,7 @@ clean:
 
 $(BIN)/python:
 	@if [ -z "$(PYTHON)" ] || ! "$(PYTHON)" -c '$(NEW_ENOUGH)' >/dev/null 2>&1; then \
-		echo "Restage needs Python 3.11 or newer, and finds here: $$(python3 --version 2>&1 || echo none)." >&2; \
+		echo "Restage needs Python 3.11 or newer, and finds here: $$($(or $(PYTHON),python3) --version 2>&1 || echo none)." >&2; \
 		echo "Install one (Debian 12: apt-get install python3 python3-venv), or name one: make demo PYTHON=..." >&2; \
 		exit 1; \
 	fi

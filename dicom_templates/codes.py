@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import Final, cast
 
 from pydicom.dataset import Dataset
 from pydicom.sr import _concepts_dict  # the only place where pydicom keeps every (code, meaning) pair
@@ -233,6 +233,8 @@ STATEMENTS: Final[dict[Code, PrivateCode]] = {
         "B_VALUES_DIFFER", "b-values differ", "ADCs of the two exams are not comparable."
     ),
     Code.MASK_RESAMPLED: PrivateCode("MASK_RESAMPLED", "Mask resampled", "A mask was brought to the T2 grid."),
+    Code.NO_STUDY_DATE: PrivateCode("NO_STUDY_DATE", "No study date", "Without it an exam has no place in time."),
+    Code.PATIENTS_DIFFER: PrivateCode("PATIENTS_DIFFER", "Patients differ", "The exams are of two different patients."),
     Code.SEVERAL_CANDIDATES: PrivateCode(
         "SEVERAL_CANDID", "Several candidates", "One of several was chosen; see text."
     ),
@@ -253,12 +255,17 @@ def private_codes() -> tuple[PrivateCode, ...]:
     return (*predicted, *_CONCEPTS, *CHANGES.values(), *MASK_ORIGINS.values(), *STATEMENTS.values())
 
 
+#: scheme -> keyword -> code value -> (meaning, context groups)
+_DICTIONARY = cast("dict[str, dict[str, dict[str, tuple[str, list[int]]]]]", _concepts_dict.concepts)
+
+
 @cache
 def meanings(value: str, scheme: str) -> frozenset[str]:
     """The meanings that a code may be written with; empty for a code that nobody defined."""
     if scheme == SCHEME:
         return frozenset(code.meaning for code in private_codes() if code.value == value)
-    known = {entry[value][0] for entry in _concepts_dict.concepts.get(scheme, {}).values() if value in entry}
+    entries = _DICTIONARY.get(scheme, {}).values()
+    known = {entry[value][0] for entry in entries if value in entry}
     known |= {code.meaning for code in OUTSIDE_PYDICOM if (code.value, code.scheme_designator) == (value, scheme)}
     return frozenset(known)
 

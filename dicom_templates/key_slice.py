@@ -68,8 +68,8 @@ def key_slice(exam: Exam, field_mm: float) -> KeySlice:
 def _largest(exam: Exam) -> int:
     if exam.mask is None or not exam.mask.array.any():
         return exam.t2.array.shape[0] // 2
-    areas: NDArray[np.intp] = np.count_nonzero(exam.mask.array, axis=(1, 2))
-    return int(areas.argmax())
+    areas = exam.mask.array.sum(axis=(1, 2))
+    return int(np.argmax(areas))
 
 
 def _sample_points(exam: Exam, index: int, plane: NDArray[np.bool_] | None, field_mm: float) -> NDArray[np.float64]:

@@ -111,12 +111,12 @@ def _root(
 
 def _groups(
     findings: Findings, segmentations: Mapping[TimePoint, Dataset], identity: ResultIdentity
-) -> Iterator[hd.sr.ContainerContentItem]:
+) -> Iterator[hd.sr.ContentItem]:
     for exam in reversed(findings.case.exams):
         if exam.files.time_point in segmentations:
             yield tumour_group(exam, findings, segmentations[exam.files.time_point], identity)
     for score in findings.scores:
-        yield prediction_group(score, findings, identity)
+        yield prediction_group(score, identity)
 
 
 def _evidence(used: UsedSeries, segmentations: Mapping[TimePoint, Dataset], source: Dataset) -> list[Dataset]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import highdicom as hd
 from pydicom.dataset import Dataset
 
@@ -17,9 +19,7 @@ _SUBJECT_IDS = {TimePoint.BASELINE: "TP1", TimePoint.RESTAGING: "TP2"}
 _PROTOCOL_IDS = {TimePoint.BASELINE: "PRE-NAT", TimePoint.RESTAGING: "POST-NAT"}
 
 
-def tumour_group(
-    exam: Exam, findings: Findings, segmentation: Dataset, identity: ResultIdentity
-) -> hd.sr.ContainerContentItem:
+def tumour_group(exam: Exam, findings: Findings, segmentation: Dataset, identity: ResultIdentity) -> hd.sr.ContentItem:
     """TID 1411: the tumour of one exam, its segment and its numbers; changes go with the restaging exam."""
     if exam.mask is None:
         raise TemplateError(f"the {exam.files.time_point} exam has no tumour mask to report on")
@@ -38,12 +38,11 @@ def tumour_group(
             segment_number=1,
             source_series=hd.sr.SourceSeriesForSegmentation(exam_series_uid(segmentation)),
         ),
-    )[0]
-    group.ContentSequence.extend(_tumour_items(exam, exam.mask, findings))
-    return group
+    )
+    return _with_items(group, _tumour_items(exam, exam.mask, findings))
 
 
-def prediction_group(score: Score, findings: Findings, identity: ResultIdentity) -> hd.sr.ContainerContentItem:
+def prediction_group(score: Score, identity: ResultIdentity) -> hd.sr.ContentItem:
     """TID 1501: one prediction: probability and limits in percent as siblings, category, envelope, and its model."""
     model = score.model
     outcome = codes.outcome(score.outcome)
@@ -60,14 +59,20 @@ def prediction_group(score: Score, findings: Findings, identity: ResultIdentity)
             parameters=[f"system: {model.system}", f"weights SHA-256: {model.weights_digest}"],
             family=codes.FAMILY_AI,
         ),
-    )[0]
-    group.ContentSequence.extend(_prediction_items(score, outcome))
-    return group
+    )
+    return _with_items(group, _prediction_items(score, outcome))
 
 
 def exam_series_uid(segmentation: Dataset) -> str:
     """The series that a SEG of ours was made on (one, by construction)."""
     return str(segmentation.ReferencedSeriesSequence[0].SeriesInstanceUID)
+
+
+def _with_items(template: hd.sr.ContentSequence, items: list[hd.sr.ContentItem]) -> hd.sr.ContentItem:
+    """The group's container, with further items at its end."""
+    group = cast(hd.sr.ContentItem, template[0])
+    group.ContentSequence.extend(items)
+    return group
 
 
 def _tumour_items(exam: Exam, mask: Mask, findings: Findings) -> list[hd.sr.ContentItem]:

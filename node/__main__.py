@@ -177,7 +177,7 @@ def classify(
     else:
         console.print(render_classified(found))
     for skipped in found.skipped:
-        errors.print(f"skipped {skipped.path}: {skipped.reason}")
+        errors.print(f"skipped {skipped.path}: {skipped.reason}", markup=False)
 
 
 @app.command()
@@ -193,7 +193,7 @@ def phantom(
 
     with bar("patients") as advance:
         write_cohort(out, patients, seed, progress=advance, workers=workers)
-    console.print(f"{patients} patients in {out}")
+    console.print(f"{patients} patients in {out}", markup=False)
 
 
 @app.command()
@@ -209,7 +209,7 @@ def train(
 
     with bar("training") as advance:
         run(system, cohort, out, seed=seed, progress=advance)
-    console.print(f"bundle written to {out}")
+    console.print(f"bundle written to {out}", markup=False)
 
 
 @app.command()
@@ -239,7 +239,7 @@ def main() -> None:
     except RestageError as error:
         _leave(str(error), ATTENTION)
     except OSError as error:
-        _leave(f"{error.filename or ''}: {error.strerror or error}", ATTENTION)
+        _leave(f"{error.filename}: {error.strerror}" if error.filename else str(error), ATTENTION)
 
 
 def _leave(message: str, code: int) -> None:

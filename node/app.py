@@ -19,6 +19,7 @@ import structlog
 from node import jobs, outbox
 from node.config import Config
 from node.database import Database
+from node.errors import ConfigError
 from node.plan import Planner
 from node.receive import Listener, refuse_taken_port
 from node.schedule import Clock
@@ -83,11 +84,15 @@ def work(config: Config, *, parent: int | None = None) -> None:
     """Score jobs as they come, until SIGTERM or SIGINT, or until the process ``parent`` is gone."""
     # torch and MONAI take seconds to import: only a worker pays for them.
     from node.work import Worker
+    from pipelines.bundle import BundleError
     from pipelines.models import load_models
 
     stop = threading.Event()
     _exit_on_signals(stop)
-    models = load_models(config.bundles_dir, config.scoring.systems, config.scoring.device)
+    try:
+        models = load_models(config.bundles_dir, config.scoring.systems, config.scoring.device)
+    except (BundleError, ValueError) as error:
+        raise ConfigError("scoring", f"[scoring] cannot be used: {error}") from error
     log.info("worker.ready", systems=[system.model.name for system in models.systems])
     with opened(config) as (database, store):
         worker = Worker(config, database, store, models)

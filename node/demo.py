@@ -64,7 +64,7 @@ def demo(out: Path, console: Console) -> None:
     (out / "report.txt").write_text(report)
     _write_summary(archive.received, out / "summary.png")
     console.print(report, markup=False, highlight=False, soft_wrap=True)
-    console.print(f"[bold]left in {out}[/]: results/*.dcm, report.txt, summary.png")
+    console.print(f"left in {out}: results/*.dcm, report.txt, summary.png", markup=False)
 
 
 def _make_anew(out: Path) -> None:

@@ -56,5 +56,9 @@ class IllegalMove(RestageError):
     """A life cycle was asked for a move that its table does not have."""
 
 
+class NotFailed(RestageError):
+    """A person wants to retry what has not failed."""
+
+
 class NotFound(RestageError):
     """A person named a study, pair, job or delivery that this node does not know."""

@@ -13,31 +13,29 @@ from node import lease, outbox
 from node.database import Database
 from node.errors import JobError
 from node.flow import JOB, move, sources
-from node.records import Claim, JobState, JobTicket, PairState, Proposal, ResultFile
-from node.schema import job_table, pair_table, result_table
+from node.records import Claim, DeliveryState, JobState, JobTicket, PairState, Proposal, ResultFile
+from node.schema import delivery_table, job_table, pair_table, result_table
 
 log = structlog.get_logger()
 
+ARRIVED = (DeliveryState.SENT, DeliveryState.COMMITTED)
 MAX_ATTEMPTS = 3
 FIRST_RETRY_SECONDS = 10.0
 LONGEST_RETRY_SECONDS = 300.0
 
 
 def put(connection: Connection, pair_id: int, inputs_digest: str, proposal: Proposal) -> bool:
-    """Queue a pair's scoring, unless the newest job saw the same chosen inputs. True where a job was put.
+    """Queue a pair's scoring, unless it is queued or done for the same chosen inputs. True where a job was put.
 
     A job that was still waiting is superseded; one that runs is left to end, and its result abandoned by `finish`.
     """
-    table = job_table
-    newest = connection.execute(
-        select(table).where(table.c.pair_id == pair_id).order_by(table.c.version.desc()).limit(1)
-    ).first()
-    if newest is not None and newest.inputs_digest == inputs_digest and newest.state != JobState.SUPERSEDED:
+    pair = connection.execute(select(pair_table).where(pair_table.c.id == pair_id)).one()
+    if pair.inputs_digest == inputs_digest:
         return False
     supersede(connection, pair_id)
-    version = newest.version + 1 if newest else 1
+    version = int(pair.version) + 1
     connection.execute(
-        insert(table).values(
+        insert(job_table).values(
             pair_id=pair_id,
             version=version,
             inputs_digest=inputs_digest,
@@ -106,7 +104,7 @@ def finish(database: Database, ticket: JobTicket, results: Sequence[ResultFile],
     with database.transaction() as connection:
         lease.held(connection, job_table, ticket.claim)
         pair = connection.execute(select(pair_table).where(pair_table.c.id == ticket.pair_id)).one()
-        wanted = pair.inputs_digest == ticket.inputs_digest and pair.state == PairState.READY
+        wanted = pair.version == ticket.version and pair.inputs_digest and pair.state == PairState.READY
         if wanted:
             for result in results:
                 result_id = _insert_result(connection, ticket, result)
@@ -134,6 +132,16 @@ def fail(database: Database, claimed: Claim, error: JobError) -> JobState:
     return state
 
 
+def abandon(database: Database, ticket: JobTicket, reason: str) -> None:
+    """What the job was put for is no longer what is stored: the next plan puts another. Raises LeaseLost."""
+    with database.transaction() as connection:
+        lease.held(connection, job_table, ticket.claim)
+        same = (pair_table.c.id == ticket.pair_id) & (pair_table.c.version == ticket.version)
+        connection.execute(update(pair_table).where(same).values(inputs_digest=""))
+        _end(connection, ticket.claim, JobState.ABANDONED, reason)
+    log.warning("job.abandoned", job=ticket.claim.id, reason=reason)
+
+
 def give_back(database: Database, claimed: Claim) -> None:
     """The worker is told to stop: its job is due again at once. Raises LeaseLost."""
     with database.transaction() as connection:
@@ -143,16 +151,20 @@ def give_back(database: Database, claimed: Claim) -> None:
 
 
 def give_back_expired(database: Database) -> int:
-    """Jobs whose worker went silent become due again; how many."""
+    """Jobs whose worker went silent become due again, but not for ever: a job may be what kills its workers."""
+    table = job_table
     with database.transaction() as connection:
-        return lease.give_back_expired(connection, job_table, JobState.READY)
+        worn = lease.lapsed(table) & (table.c.attempts >= MAX_ATTEMPTS)
+        reason = f"its worker ended {MAX_ATTEMPTS} times while scoring it; `restage retry` tries again"
+        values = {"state": JobState.FAILED, "token": "", "reason": reason, "finished_at": time.time()}
+        connection.execute(update(table).where(worn).values(**values))
+        return lease.give_back_expired(connection, table, JobState.READY)
 
 
 def retry(database: Database, job_id: int) -> None:
-    """A person wants a failed job tried again. Raises NotFound or IllegalMove."""
+    """A person wants a failed job tried again. Raises NotFound or NotFailed."""
     with database.transaction() as connection:
-        row = lease.find(connection, job_table, job_id)
-        move(JOB, JobState(row.state), JobState.READY)
+        lease.find_failed(connection, job_table, job_id)
         fresh = {"state": JobState.READY, "attempts": 0, "not_before": 0.0}
         connection.execute(update(job_table).where(job_table.c.id == job_id).values(**fresh))
 
@@ -191,7 +203,8 @@ def _end(connection: Connection, claimed: Claim, state: JobState, reason: str, n
 def previous_results(database: Database, ticket: JobTicket) -> tuple[ResultFile, ...]:
     """What the newest earlier version of this pair sent: the predecessors of what this job makes."""
     table = result_table
-    earlier = and_(table.c.pair_id == ticket.pair_id, table.c.version < ticket.version)
+    arrived = select(delivery_table.c.result_id).where(delivery_table.c.state.in_(ARRIVED))
+    earlier = and_(table.c.pair_id == ticket.pair_id, table.c.version < ticket.version, table.c.id.in_(arrived))
     newest = select(func.max(table.c.version)).where(earlier).scalar_subquery()
     query = select(table).where(and_(table.c.pair_id == ticket.pair_id, table.c.version == newest)).order_by(table.c.id)
     with database.reading() as connection:

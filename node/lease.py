@@ -8,9 +8,9 @@ import uuid
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, select, update
 
-from node.errors import LeaseLost, NotFound
+from node.errors import LeaseLost, NotFailed, NotFound
 from node.records import Claim
 
 
@@ -40,10 +40,14 @@ def held(connection: Connection, table: Table, claim: Claim) -> Row[Any]:
     return row
 
 
+def lapsed(table: Table) -> ColumnElement[bool]:
+    """Rows whose lease ended without a word from its holder."""
+    return (table.c.state == "CLAIMED") & (table.c.lease_until < time.time())
+
+
 def give_back_expired(connection: Connection, table: Table, free: StrEnum) -> int:
     """Return every row whose lease ended without a word from its holder; how many."""
-    lapsed = (table.c.state == "CLAIMED") & (table.c.lease_until < time.time())
-    done = connection.execute(update(table).where(lapsed).values(state=str(free), token=""))
+    done = connection.execute(update(table).where(lapsed(table)).values(state=str(free), token=""))
     return int(done.rowcount)
 
 
@@ -52,6 +56,14 @@ def find(connection: Connection, table: Table, id_: int) -> Row[Any]:
     row = connection.execute(select(table).where(table.c.id == id_)).first()
     if row is None:
         raise NotFound(f"there is no {table.name} {id_}; `restage status` lists them")
+    return row
+
+
+def find_failed(connection: Connection, table: Table, id_: int) -> Row[Any]:
+    """The failed row a person named; NotFound, or NotFailed where it is still on its way or done."""
+    row = find(connection, table, id_)
+    if row.state != "FAILED":
+        raise NotFailed(f"{table.name} {id_} is {row.state}: only what has failed can be tried again")
     return row
 
 

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import re
+import struct
+from dataclasses import dataclass
 from datetime import date, datetime
 from io import BytesIO
 
 from pydicom import Dataset, dcmread
-from pydicom.errors import InvalidDicomError
-from pydicom.uid import UID
+from pydicom.dataelem import RawDataElement
+from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.uid import (
+    UID,
+    BasicTextSRStorage,
+    Comprehensive3DSRStorage,
+    ComprehensiveSRStorage,
+    EncapsulatedPDFStorage,
+    EnhancedSRStorage,
+    GrayscaleSoftcopyPresentationStateStorage,
+    KeyObjectSelectionDocumentStorage,
+    RTStructureSetStorage,
+)
 
 from node.errors import ObjectError
 from node.records import ObjectFacts
@@ -20,26 +33,64 @@ IDENTIFIER_MISSING = 0xC001
 TRUNCATED = 0xC002
 MISMATCH = 0xA900  # "Error: Data Set does not match SOP Class"
 
+_UNDEFINED = 0xFFFFFFFF
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
-_HEADER_ERRORS = (InvalidDicomError, EOFError, ValueError, KeyError, AttributeError, TypeError, NotImplementedError)
+# All that pydicom raises on bytes that are not what they claim to be; some of it derives from nothing but Exception.
+_HEADER_ERRORS = (
+    InvalidDicomError,
+    BytesLengthException,
+    struct.error,
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    AttributeError,
+    TypeError,
+    NotImplementedError,
+)
+_DOCUMENTS = {
+    BasicTextSRStorage,
+    EnhancedSRStorage,
+    ComprehensiveSRStorage,
+    Comprehensive3DSRStorage,
+    KeyObjectSelectionDocumentStorage,
+}
+_WITHOUT_PIXELS = _DOCUMENTS | {
+    RTStructureSetStorage,
+    GrayscaleSoftcopyPresentationStateStorage,
+    EncapsulatedPDFStorage,
+}
+_PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
 
-def read_facts(encoded: bytes, announced_sop_uid: str = "") -> ObjectFacts:
+@dataclass(frozen=True)
+class Announced:
+    """What the C-STORE request said is coming: Affected SOP Class UID and Affected SOP Instance UID."""
+
+    sop_class_uid: str
+    sop_uid: str
+
+
+def read_facts(encoded: bytes, announced: Announced | None = None) -> ObjectFacts:
     """What the header of one Part 10 object says.
 
-    ``announced_sop_uid`` is the Affected SOP Instance UID of the C-STORE request (empty: not checked).
     Raises ObjectError, with the status to answer, for anything that could not be scored or found again.
     """
     try:
         dataset = dcmread(BytesIO(encoded))
+        _refuse_short_values(dataset)
         facts = _facts(dataset)
         _refuse_truncated(dataset)
     except ObjectError:
         raise
     except _HEADER_ERRORS as error:
         raise ObjectError(NOT_DICOM, f"not a readable DICOM object: {error}") from error
-    if announced_sop_uid and facts.sop_uid != announced_sop_uid:
-        raise ObjectError(MISMATCH, f"SOP Instance UID {facts.sop_uid} is not the announced {announced_sop_uid}")
+    if announced is not None and announced.sop_uid != facts.sop_uid:
+        raise ObjectError(MISMATCH, f"SOP Instance UID {facts.sop_uid} is not the announced {announced.sop_uid}")
+    if announced is not None and announced.sop_class_uid != facts.sop_class_uid:
+        raise ObjectError(
+            MISMATCH, f"SOP Class UID {facts.sop_class_uid} is not the announced {announced.sop_class_uid}"
+        )
     return facts
 
 
@@ -86,13 +137,25 @@ def _uid(dataset: Dataset, keyword: str) -> str:
     return value
 
 
+def _refuse_short_values(dataset: Dataset) -> None:
+    """A value shorter than its own length field: the bytes end before the object does."""
+    for element in dataset.values():
+        if not isinstance(element, RawDataElement) or element.length == _UNDEFINED or element.value is None:
+            continue
+        if len(element.value) < element.length:
+            raise ObjectError(TRUNCATED, f"{element.tag} holds {len(element.value)} of {element.length} bytes")
+
+
 def _refuse_truncated(dataset: Dataset) -> None:
-    """Native pixel data must have the length its attributes promise (PS3.5 8.1.1); encapsulated must end as such."""
-    if "PixelData" not in dataset:
-        if "Rows" in dataset and "Columns" in dataset and "BitsAllocated" in dataset:
-            raise ObjectError(TRUNCATED, "the object ends before its pixel data")
+    """Images end in pixel data of the length their attributes promise (PS3.5 8.1.1), documents have a content tree."""
+    if dataset.SOPClassUID in _DOCUMENTS and "ContentSequence" not in dataset:
+        raise ObjectError(TRUNCATED, "the document ends before its content")
+    if dataset.SOPClassUID in _WITHOUT_PIXELS:
         return
-    found = len(dataset.PixelData)
+    pixels = next((keyword for keyword in _PIXELS if keyword in dataset), None)
+    if pixels is None:
+        raise ObjectError(TRUNCATED, "the object ends before its pixel data")
+    found = len(dataset[pixels].value)
     if UID(dataset.file_meta.TransferSyntaxUID).is_encapsulated:
         if found == 0:
             raise ObjectError(TRUNCATED, "the encapsulated pixel data are empty")

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, Row, and_, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, insert, select, update
 
 from node import lease
 from node.database import Database
 from node.errors import SendError
 from node.flow import DELIVERY, move, sources
-from node.records import DeliveryState, Parcel, ResultFile
-from node.schema import delivery_table, result_table
+from node.records import DeliveryState, PairState, Parcel, ResultFile
+from node.schema import delivery_table, pair_table, result_table
 
 log = structlog.get_logger()
 
@@ -42,7 +42,12 @@ def put(connection: Connection, result_id: int, peers: Sequence[str]) -> None:
 def claim(database: Database, peer: str, most: int = 50) -> tuple[Parcel, ...]:
     """What is due for one destination, in the order in which it was made."""
     table = delivery_table
-    due = and_(table.c.peer == peer, table.c.state == DeliveryState.DUE, table.c.not_before <= time.time())
+    due = and_(
+        table.c.peer == peer,
+        table.c.state == DeliveryState.DUE,
+        table.c.not_before <= time.time(),
+        table.c.result_id.not_in(_retired_results()),
+    )
     query = select(table).where(due).order_by(table.c.result_id).limit(most)
     with database.reading() as connection:
         if connection.execute(query).first() is None:
@@ -73,24 +78,24 @@ def failed(database: Database, parcel: Parcel, error: SendError, policy: RetryPo
 
 
 def give_back_expired(database: Database) -> int:
-    """Deliveries whose sender went silent become due again; how many."""
+    """Deliveries whose sender went silent become due again, or withdrawn where their pair is none any more."""
+    table = delivery_table
     with database.transaction() as connection:
-        return lease.give_back_expired(connection, delivery_table, DeliveryState.DUE)
+        given_back = lease.give_back_expired(connection, table, DeliveryState.DUE)
+        _withdraw(connection, table.c.result_id.in_(_retired_results()))
+        return given_back
 
 
 def withdraw(connection: Connection, pair_id: int) -> None:
     """What has not been sent of a pair that is none any more is never sent."""
-    table = delivery_table
     results = select(result_table.c.id).where(result_table.c.pair_id == pair_id)
-    unsent = table.c.result_id.in_(results) & table.c.state.in_(sources(DELIVERY, DeliveryState.WITHDRAWN))
-    connection.execute(update(table).where(unsent).values(state=DeliveryState.WITHDRAWN, updated_at=time.time()))
+    _withdraw(connection, delivery_table.c.result_id.in_(results))
 
 
 def retry(database: Database, delivery_id: int) -> None:
-    """A person wants a failed delivery tried again. Raises NotFound or IllegalMove."""
+    """A person wants a failed delivery tried again. Raises NotFound or NotFailed."""
     with database.transaction() as connection:
-        row = lease.find(connection, delivery_table, delivery_id)
-        move(DELIVERY, DeliveryState(row.state), DeliveryState.DUE)
+        lease.find_failed(connection, delivery_table, delivery_id)
         _make_due(connection, delivery_table.c.id == delivery_id)
 
 
@@ -98,6 +103,18 @@ def retry_failed(database: Database) -> int:
     """Every failed delivery is tried again; how many."""
     with database.transaction() as connection:
         return _make_due(connection, delivery_table.c.state == DeliveryState.FAILED)
+
+
+def _retired_results() -> Select[tuple[int]]:
+    """Results of pairs that were taken apart or overtaken: those in flight at that moment must not go out later."""
+    retired = pair_table.c.state.in_((PairState.WITHDRAWN, PairState.SUPERSEDED))
+    return select(result_table.c.id).join(pair_table, result_table.c.pair_id == pair_table.c.id).where(retired)
+
+
+def _withdraw(connection: Connection, which: ColumnElement[bool]) -> None:
+    table = delivery_table
+    unsent = which & table.c.state.in_(sources(DELIVERY, DeliveryState.WITHDRAWN))
+    connection.execute(update(table).where(unsent).values(state=DeliveryState.WITHDRAWN, updated_at=time.time()))
 
 
 def _make_due(connection: Connection, which: ColumnElement[bool]) -> int:

@@ -44,16 +44,9 @@ class Planner:
         for key in due:
             try:
                 self.plan(key)
-            except InputUnfit as unfit:
-                self._decline(key, unfit)
+            except Exception:
+                log.exception("plan.failed", patient_id=key.patient_id)
         return len(due)
-
-    def _decline(self, key: PatientKey, unfit: InputUnfit) -> None:
-        """What cannot even be gathered is declined with its reason; whatever arrives later is planned anew."""
-        with self.database.transaction() as connection:
-            for row in _studies(connection, key):
-                if row.state == StudyState.SETTLED:
-                    _write_verdict(connection, Verdict(row.study_uid, StudyState.DECLINED, unfit.code, unfit.reason))
 
     def plan(self, key: PatientKey) -> None:
         """Classify what is new, match the patient's exams, and write what follows from it."""
@@ -61,15 +54,15 @@ class Planner:
         with self.database.reading() as connection:
             rows = _studies(connection, key)
             studies = [_facts(connection, row) for row in rows if not row.conflict]
-            decisions = _decisions(connection, [row.study_uid for row in rows])
-        matching = match(studies, decisions, self.rules)
-        digests = {p.key: self._digest(p) for p in matching.proposals if p.state is PairState.READY}
+            decided = _decisions(connection, [row.study_uid for row in rows])
+        decisions = [Decision(Verb(row.verb), row.baseline_uid, row.restaging_uid) for row in decided]
+        matching, digests = self._digested(match(studies, decisions, self.rules))
         with self.database.transaction() as connection:
             if _changed(connection, key, rows):
                 return
             self._write(connection, key, matching, digests)
             _quarantine_conflicts(connection, rows)
-            _mark_applied(connection, [row.study_uid for row in rows])
+            _mark_applied(connection, [row.id for row in decided])
 
     def _due(self) -> list[PatientKey]:
         table = study_table
@@ -97,8 +90,19 @@ class Planner:
                 if rows:
                     connection.execute(insert(series_table), rows)
 
-    def _digest(self, proposal: Proposal) -> str:
-        return inputs_digest(gather_case(self.database, self.store, proposal.baseline, proposal.restaging))
+    def _digested(self, matching: Matching) -> tuple[Matching, dict[tuple[str, str], str]]:
+        """The digest of each ready pair's inputs; a pair whose files do not go together is declined with the reason."""
+        digests: dict[tuple[str, str], str] = {}
+        for proposal in matching.proposals:
+            if proposal.state is not PairState.READY:
+                continue
+            try:
+                case = gather_case(self.database, self.store, proposal.baseline, proposal.restaging)
+            except InputUnfit as unfit:
+                matching = _without(matching, proposal, unfit)
+            else:
+                digests[proposal.key] = inputs_digest(case)
+        return matching, digests
 
     def _write(
         self, connection: Connection, key: PatientKey, matching: Matching, digests: dict[tuple[str, str], str]
@@ -154,11 +158,20 @@ def _facts(connection: Connection, row: Row[Any]) -> StudyFacts:
     )
 
 
-def _decisions(connection: Connection, study_uids: Sequence[str]) -> tuple[Decision, ...]:
+def _without(matching: Matching, proposal: Proposal, unfit: InputUnfit) -> Matching:
+    """The matching with one pair's studies declined."""
+    studies = {*proposal.baseline, *proposal.restaging}
+    declined = {uid: Verdict(uid, StudyState.DECLINED, unfit.code, unfit.reason) for uid in studies}
+    return Matching(
+        proposals=tuple(one for one in matching.proposals if one != proposal),
+        verdicts=tuple(declined.get(verdict.study_uid, verdict) for verdict in matching.verdicts),
+    )
+
+
+def _decisions(connection: Connection, study_uids: Sequence[str]) -> Sequence[Row[Any]]:
     table = decision_table
     about = or_(table.c.baseline_uid.in_(study_uids), table.c.restaging_uid.in_(study_uids))
-    rows = connection.execute(select(table).where(about).order_by(table.c.id))
-    return tuple(Decision(Verb(row.verb), row.baseline_uid, row.restaging_uid) for row in rows)
+    return connection.execute(select(table).where(about).order_by(table.c.id)).all()
 
 
 def _changed(connection: Connection, key: PatientKey, seen: Sequence[Row[Any]]) -> bool:
@@ -184,10 +197,9 @@ def _quarantine_conflicts(connection: Connection, rows: Sequence[Row[Any]]) -> N
             _write_verdict(connection, verdict)
 
 
-def _mark_applied(connection: Connection, study_uids: Sequence[str]) -> None:
+def _mark_applied(connection: Connection, ids: Sequence[int]) -> None:
     table = decision_table
-    about = or_(table.c.baseline_uid.in_(study_uids), table.c.restaging_uid.in_(study_uids))
-    connection.execute(update(table).where(about).values(applied=True))
+    connection.execute(update(table).where(table.c.id.in_(ids)).values(applied=True))
 
 
 def _write_pair(connection: Connection, key: PatientKey, proposal: Proposal, taken: set[int]) -> int:

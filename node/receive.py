@@ -58,7 +58,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # the module m
 
 from node.config import Config, Peer
 from node.errors import ConfigError, ObjectError, StoreError
-from node.objects import read_facts
+from node.objects import Announced, read_facts
 from node.store import Store
 
 log = structlog.get_logger()
@@ -186,7 +186,7 @@ class Listener:
             return _refusal(NOT_AUTHORIZED, "this AE title may not store here", title)
         encoded = event.encoded_dataset()
         try:
-            facts = read_facts(encoded, str(request.AffectedSOPInstanceUID))
+            facts = read_facts(encoded, _announced(request))
             kept = self.store.keep(encoded, facts, title)
         except ObjectError as error:
             return _refusal(error.status, str(error), title)
@@ -236,6 +236,10 @@ def _context(uid: str) -> PresentationContext:
     context.abstract_syntax = uid
     context.transfer_syntax = list(TRANSFER_SYNTAXES)
     return context
+
+
+def _announced(request: C_STORE) -> Announced:
+    return Announced(str(request.AffectedSOPClassUID), str(request.AffectedSOPInstanceUID))
 
 
 def _any_title(value: str) -> tuple[bool, str]:

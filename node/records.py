@@ -163,7 +163,7 @@ class JobTicket:
 
 @dataclass(frozen=True)
 class ResultFile:
-    """One object a job made, on disk and about to be delivered."""
+    """One object a job made, on disk and about to be delivered; ``path`` is relative to the data folder."""
 
     kind: str
     sop_uid: str

@@ -42,7 +42,10 @@ def releasable(findings: Findings, phantom_scores: bool) -> Findings:
 
 
 def _phantom_mask(mask: Mask | None) -> bool:
-    return mask is not None and mask.model is not None and mask.model.phantom_trained
+    """A model's mask without its model's name could be anybody's: it is held back too."""
+    if mask is None or mask.origin is not MaskOrigin.MODEL:
+        return False
+    return mask.model is None or mask.model.phantom_trained
 
 
 def _without_mask(exam: Exam | None) -> Exam | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import structlog
 from pydicom import dcmread
+from pydicom.errors import InvalidDicomError
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE
 from pynetdicom.association import Association
@@ -39,14 +40,15 @@ def send_due(database: Database, config: Config, peer: Peer) -> int:
             _note_failure(database, parcel, error, policy)
         return 0
     try:
-        return sum(_deliver(database, association, parcel, policy) for parcel in parcels)
+        folder = config.node.data_dir
+        return sum(_deliver(database, association, parcel, folder, policy) for parcel in parcels)
     finally:
         association.release()
 
 
-def _deliver(database: Database, association: Association, parcel: Parcel, policy: RetryPolicy) -> bool:
+def _deliver(database: Database, association: Association, parcel: Parcel, folder: Path, policy: RetryPolicy) -> bool:
     try:
-        status = store(association, parcel.result.path)
+        status = store(association, folder / parcel.result.path)
         outbox.sent(database, parcel, status)
     except SendError as error:
         _note_failure(database, parcel, error, policy)
@@ -89,7 +91,10 @@ def _rejection(association: Association) -> str:
 
 def store(association: Association, path: Path) -> int:
     """C-STORE one file; its status where the peer took it (Success or a warning, 0xBxxx). Raises SendError."""
-    dataset = dcmread(path)
+    try:
+        dataset = dcmread(path)
+    except (OSError, InvalidDicomError) as error:
+        raise SendError(f"the result file {path.name} cannot be read: {error}", permanent=True) from error
     try:
         answer = association.send_c_store(dataset)
     except ValueError as error:

@@ -50,14 +50,17 @@ class Archive:
         """Listen; the port that it listens on."""
         ae = AE(ae_title=self.ae_title)
         for context in AllStoragePresentationContexts:
-            ae.add_supported_context(context.abstract_syntax, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+            ae.add_supported_context(str(context.abstract_syntax), [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
         ae.add_supported_context("1.2.840.10008.1.1")
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._server = ae.start_server((host, port), block=False, evt_handlers=[(evt.EVT_C_STORE, self._keep)])
-        return int(self._server.socket.getsockname()[1])
+        server = ae.start_server((host, port), block=False, evt_handlers=[(evt.EVT_C_STORE, self._keep)])
+        if server is None or server.socket is None:
+            raise RuntimeError("a server that does not block is always returned")
+        self._entity = ae
+        return int(server.socket.getsockname()[1])
 
     def close(self) -> None:
-        self._server.shutdown()
+        self._entity.shutdown()
 
     def wait_for(self, count: int, seconds: float) -> bool:
         """Whether so many objects were kept within the time."""

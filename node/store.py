@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy.exc import OperationalError
 
 from node.database import Database
 from node.errors import ObjectError, StoreError
@@ -69,11 +70,17 @@ class Store:
         digest = hashlib.sha256(encoded).hexdigest()
         path = self._path(facts.sop_uid, digest)
         try:
+            with self.database.reading() as connection:
+                if _is_own(connection, facts.sop_uid):
+                    return Kept.OWN
             write_durably(path, encoded)
+            with self.database.transaction() as connection:
+                return self._index(connection, facts, _File(path, digest, len(encoded), source, time.time()))
         except OSError as error:
             raise StoreError(f"cannot write {path.name}: {error}", full=error.errno in _NO_ROOM) from error
-        with self.database.transaction() as connection:
-            return self._index(connection, facts, _File(path, digest, len(encoded), source, time.time()))
+        except OperationalError as error:
+            # The file is there and is indexed at the next start; the sender sends it again all the same.
+            raise StoreError(f"cannot index {path.name}: {error.orig}", full="full" in str(error.orig)) from error
 
     def objects_of(self, connection: Connection, study_uids: tuple[str, ...]) -> tuple[StoredObject, ...]:
         """The objects that count of some studies, in a stable order."""
@@ -96,9 +103,6 @@ class Store:
         return self.objects / name[:2] / f"{name}-{digest[:32]}.dcm"
 
     def _index(self, connection: Connection, facts: ObjectFacts, file: _File) -> Kept:
-        own = connection.execute(select(result_table.c.id).where(result_table.c.sop_uid == facts.sop_uid)).first()
-        if own is not None:
-            return Kept.OWN
         table = object_table
         known = connection.execute(select(table).where(table.c.sop_uid == facts.sop_uid)).all()
         if any(row.digest == file.digest and row.current for row in known):
@@ -184,6 +188,11 @@ def _object_row(facts: ObjectFacts, file: _File, folder: Path) -> dict[str, obje
     }
 
 
+def _is_own(connection: Connection, sop_uid: str) -> bool:
+    """Whether the ledger has it as a result of ours that comes back from where it was sent."""
+    return connection.execute(select(result_table.c.id).where(result_table.c.sop_uid == sop_uid)).first() is not None
+
+
 def _touch(connection: Connection, study_uid: str, at: float) -> None:
     """A repeat changes nothing, but its study is still arriving."""
     table = study_table
@@ -206,11 +215,16 @@ def _admit(connection: Connection, facts: ObjectFacts, at: float) -> None:
             state=move(STUDY, state, StudyState.RECEIVING),
             generation=row.generation + (state is not StudyState.RECEIVING),
             last_received_at=at,
-            issuer=row.issuer or facts.patient.issuer[:64],
+            # Before anything was planned, the first object that names the issuer tells it for the study.
+            issuer=row.issuer or (facts.patient.issuer[:64] if _unplanned(row) else ""),
             study_date=row.study_date or _da(facts),
             conflict=row.conflict or _identity_conflict(row.patient_id, row.issuer, facts),
         )
     )
+
+
+def _unplanned(row: Row[Any]) -> bool:
+    return bool(row.state == StudyState.RECEIVING and row.generation == 1)
 
 
 def _identity_conflict(patient_id: str, issuer: str, facts: ObjectFacts) -> str:

@@ -21,8 +21,8 @@ from dicom_templates.results import Result, build_results
 from node import jobs
 from node.config import Config
 from node.database import Database
-from node.errors import JobError, LeaseLost
-from node.gather import gather_case
+from node.errors import JobError, LeaseLost, RestageError
+from node.gather import gather_case, inputs_digest
 from node.installation import device_uid
 from node.records import JobTicket, ResultFile
 from node.release import releasable
@@ -32,6 +32,10 @@ from pipelines.findings_json import findings_json
 from pipelines.score import score_case
 
 log = structlog.get_logger()
+
+
+class Overtaken(RestageError):
+    """The stored exams are no longer those that the job was put for."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,8 @@ class Worker:
             raise
         except LeaseLost as lost:
             log.warning("job.lease_lost", job=ticket.claim.id, reason=str(lost))
+        except Overtaken as error:
+            jobs.abandon(self.database, ticket, str(error))
         except JobError as error:
             self._fail(ticket, error)
         except Exception as error:
@@ -71,9 +77,9 @@ class Worker:
             log.warning("job.lease_lost", job=ticket.claim.id, reason=str(lost))
 
     def _results(self, ticket: JobTicket) -> list[ResultFile]:
-        case = gather_case(self.database, self.store, ticket.baseline, ticket.restaging)
         started = time.monotonic()
         try:
+            case = self._case(ticket)
             findings = score_case(case, self.models, self.config.scoring.roi_pattern)
             scored = time.monotonic()
             sendable = releasable(findings, self.config.results.phantom_scores)
@@ -87,6 +93,13 @@ class Worker:
             encoding_seconds=round(time.monotonic() - scored, 1),
         )
         return self._keep(ticket, findings, results)
+
+    def _case(self, ticket: JobTicket) -> CaseFiles:
+        """The case that the job was put for; Overtaken where what is stored now is another."""
+        case = gather_case(self.database, self.store, ticket.baseline, ticket.restaging)
+        if inputs_digest(case) != ticket.inputs_digest:
+            raise Overtaken("the exams changed after this job was planned; a new version follows")
+        return case
 
     def _identity(self, ticket: JobTicket, case: CaseFiles) -> ResultIdentity:
         patient = case.patient
@@ -104,7 +117,8 @@ class Worker:
 
     def _keep(self, ticket: JobTicket, findings: Findings, results: tuple[Result, ...]) -> list[ResultFile]:
         """The objects and the findings they were made from, durably on disk before the ledger names them."""
-        folder = self.store.results / f"pair{ticket.pair_id:06d}-v{ticket.version:03d}"
+        # The token keeps a worker that lost its lease from writing over what the new holder made.
+        folder = self.store.results / f"pair{ticket.pair_id:06d}-v{ticket.version:03d}-{ticket.claim.token[:8]}"
         text = json.dumps(findings_json(findings), indent=1, sort_keys=True)
         write_durably(folder / "findings.json", text.encode())
         return [self._keep_one(folder, result) for result in results]
@@ -120,7 +134,7 @@ class Worker:
             sop_class_uid=str(dataset.SOPClassUID),
             series_uid=str(dataset.SeriesInstanceUID),
             study_uid=str(dataset.StudyInstanceUID),
-            path=path,
+            path=path.relative_to(self.store.folder),
             digest=hashlib.sha256(encoded).hexdigest(),
         )
 

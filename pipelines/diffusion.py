@@ -14,7 +14,9 @@ PERFUSION_FREE_FROM = 100.0  # s/mm²: below, perfusion adds to the decay (Le Bi
 PREFERRED_SPREAD = 500.0  # s/mm², between lowest and highest b: closer together, noise outweighs perfusion
 NEEDED_SPREAD = 300.0  # s/mm², without which no ADC is estimated
 ADC_LIMITS = (0.0, 4.0)  # 10⁻³ mm²/s; free water at 37 °C is 3.0
-NOISE_MARGIN = 1.5  # of the median of air, 1.18 sigma of the noise: nearer to it, the noise floor lowers the ADC
+# Of the median of air (1.18 sigma). Lower, the noise floor lowers the ADC; higher, the voxels with the highest ADC drop
+# out first, which lowers the mean in a tumour that responded.
+NOISE_MARGIN = 1.25
 BACKGROUND_RATIO = 1 / 3  # of tissue: what Otsu separates is air only if it is this dark; a small field holds none
 PLAUSIBLE_MEDIAN = (0.3, 3.0)  # 10⁻³ mm²/s, of a pelvis
 UNITS = ((1.0, "10⁻³ mm²/s"), (1e-3, "10⁻⁶ mm²/s"), (1e3, "mm²/s"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -318,8 +317,5 @@ def real_exam(folder: Path, time_point: TimePoint, copies: Path) -> Exam:
 
 
 @pytest.fixture
-def copy_of(tmp_path: Path) -> Callable[[Path], Path]:
-    def copy(path: Path) -> Path:
-        return Path(shutil.copy(path, tmp_path / f"copy-{path.name}"))
-
-    return copy
+def model() -> ModelIdentity:
+    return phantom_model()

@@ -47,7 +47,9 @@ def node(tmp_path_factory: pytest.TempPathFactory, patient: Path) -> Iterator[tu
 
 
 def states(status: dict, peer: str) -> set[str]:
-    return {d["state"] for p in status["patients"] for pair in p["pairs"] for d in pair["deliveries"] if d["peer"] == peer}
+    return {
+        d["state"] for p in status["patients"] for pair in p["pairs"] for d in pair["deliveries"] if d["peer"] == peer
+    }
 
 
 def test_a_refusing_destination_fails_in_sight_and_retry_delivers(
@@ -56,7 +58,11 @@ def test_a_refusing_destination_fails_in_sight_and_retry_delivers(
     running, _, refusing, _ = node
     status = running.wait_until(lambda s: states(s, "refusing") == {"FAILED"}, 30)
     reasons = {
-        d["reason"] for p in status["patients"] for pair in p["pairs"] for d in pair["deliveries"] if d["peer"] == "refusing"
+        d["reason"]
+        for p in status["patients"]
+        for pair in p["pairs"]
+        for d in pair["deliveries"]
+        if d["peer"] == "refusing"
     }
     assert all("0xC123" in reason for reason in reasons)
     refusing.answer = lambda _: 0x0000

@@ -1,4 +1,4 @@
-"""Killed without a word: what was answered with Success is still there, and a job that lost its worker is done again."""
+"""Killed without a word: what was answered with Success is still there, and a job without a worker is done again."""
 
 from __future__ import annotations
 

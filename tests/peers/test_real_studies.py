@@ -159,7 +159,7 @@ def _adc(exam: RealExam) -> float:
         header, before = images[(low, level)]
         after = images[(high, level)][1]
         column, row = (
-            int(round((point[axis] - float(header.ImagePositionPatient[axis])) / float(header.PixelSpacing[1 - axis])))
+            round((point[axis] - float(header.ImagePositionPatient[axis])) / float(header.PixelSpacing[1 - axis]))
             for axis in (0, 1)
         )
         if before[row, column] > 0 and after[row, column] > 0:

@@ -119,6 +119,7 @@ class Maker:
         position = np.array(grid.origin) + grid.normal * grid.spacing[0] * index
         dataset.ImagePositionPatient = [float(f"{value:.9g}") for value in position]
         dataset.PixelSpacing = [float(f"{value:.9g}") for value in grid.spacing[1:]]
+        dataset.SliceThickness = float(f"{grid.spacing[0]:.9g}")
         dataset.Rows, dataset.Columns = pixels.shape
         dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
         dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 16, 16, 15, 0

@@ -1,0 +1,171 @@
+"""A database, a store and the stations between them, all real, in a folder of the test's own."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydicom import Dataset
+from sqlalchemy import Row, Table, insert, select
+
+from node import jobs
+from node.config import Config, Settle
+from node.database import Database
+from node.match import MatchingRules
+from node.objects import read_facts
+from node.plan import Planner
+from node.receive import Listener
+from node.records import JobTicket, PairState, Proposal, ResultFile, StudyState
+from node.schema import job_table, pair_table, study_table
+from node.settle import settle
+from node.store import Kept, Store
+from tests.dicom_files import encoded
+
+LEASE_SECONDS = 60.0
+AT_ONCE = Settle(quiet_seconds=1e-6)
+PROPOSAL = Proposal(("1.2.1",), ("1.2.2",), PairState.READY, "")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The stations of one node without its processes: what arrives is settled and planned when a test says so."""
+
+    database: Database
+    store: Store
+
+    def receive(self, *datasets: Dataset, source: str = "SENDER") -> list[Kept]:
+        contents = [encoded(dataset) for dataset in datasets]
+        return [self.store.keep(content, read_facts(content), source) for content in contents]
+
+    @property
+    def planner(self) -> Planner:
+        return Planner(self.database, self.store, MatchingRules())
+
+    def settle_and_plan(self) -> int:
+        settle(self.database, AT_ONCE)
+        return self.planner.plan_due()
+
+    def rows(self, table: Table) -> Sequence[Row[Any]]:
+        with self.database.reading() as connection:
+            return connection.execute(select(table).order_by(*table.primary_key)).all()
+
+    def study(self, uid: str) -> Row[Any]:
+        return next(row for row in self.rows(study_table) if row.study_uid == uid)
+
+    def states(self) -> dict[str, str]:
+        """State per study."""
+        return {row.study_uid: row.state for row in self.rows(study_table)}
+
+    def jobs(self) -> list[tuple[int, str]]:
+        """Version and state of every job."""
+        return [(row.version, row.state) for row in self.rows(job_table)]
+
+    def pairs(self) -> list[tuple[list[str], list[str], str]]:
+        return [(row.baseline, row.restaging, row.state) for row in self.rows(pair_table)]
+
+    def make_pair(self) -> int:
+        """A pair that is ready, by its row alone."""
+        row = {"patient_id": "P1", "issuer": "", "baseline": ["1.2.1"], "restaging": ["1.2.2"]}
+        more = {"state": PairState.READY, "reason": "", "updated_at": time.time()}
+        with self.database.transaction() as connection:
+            made = connection.execute(insert(pair_table).values(**row, **more).returning(pair_table.c.id))
+            return int(made.scalar_one())
+
+    def put_job(self, pair_id: int, inputs_digest: str = "a") -> bool:
+        with self.database.transaction() as connection:
+            return jobs.put(connection, pair_id, inputs_digest, PROPOSAL)
+
+    def claim(self, lease_seconds: float = LEASE_SECONDS) -> JobTicket:
+        ticket = jobs.claim(self.database, lease_seconds)
+        assert ticket is not None
+        return ticket
+
+    def finish(self, ticket: JobTicket, results: Sequence[ResultFile], peers: Sequence[str] = ("pacs",)) -> str:
+        return str(jobs.finish(self.database, ticket, results, peers))
+
+    def done_job(self, results: Sequence[ResultFile], peers: Sequence[str] = ("pacs",)) -> int:
+        """A pair whose one job has made these results, due for these peers; its number."""
+        pair_id = self.make_pair()
+        self.put_job(pair_id)
+        assert self.finish(self.claim(), results, peers) == "DONE"
+        return pair_id
+
+    def all_settled(self) -> bool:
+        return all(row.state != StudyState.RECEIVING for row in self.rows(study_table))
+
+
+def result(name: str = "report", uid: str = "1.2.3.4", path: Path = Path("nowhere.dcm")) -> ResultFile:
+    """A result by its record alone."""
+    return ResultFile(name, uid, "1.2.840.10008.5.1.4.1.1.88.34", f"{uid}.1", "1.2.2", path, "digest")
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated database file without rows: copied, because a migration takes longer than most tests."""
+    path = tmp_path_factory.mktemp("database") / "restage.sqlite"
+    database = Database(f"sqlite:///{path}")
+    database.migrate()
+    database.close()
+    return path
+
+
+@pytest.fixture
+def database(tmp_path: Path, empty_database: Path) -> Iterator[Database]:
+    path = tmp_path / "data" / "restage.sqlite"
+    path.parent.mkdir()
+    shutil.copy(empty_database, path)
+    database = Database(f"sqlite:///{path}")
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def store(tmp_path: Path, database: Database) -> Store:
+    store = Store(tmp_path / "data", database)
+    store.prepare()
+    return store
+
+
+@pytest.fixture
+def bench(database: Database, store: Store) -> Bench:
+    return Bench(database, store)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def peer(name: str, **values: Any) -> dict[str, Any]:
+    """One [[peer]] section; its AE title is its name in upper case."""
+    return {"name": name, "ae_title": name.upper(), "host": "127.0.0.1", "port": 104, **values}
+
+
+def configured(tmp_path: Path, *peers: dict[str, Any], port: int = 0, **sections: Any) -> Config:
+    """A configuration of a node on a free port of this machine."""
+    node = {"host": "127.0.0.1", "port": port or free_port(), "data_dir": str(tmp_path / "data")}
+    return Config.model_validate({"node": node, "peer": list(peers), **sections})
+
+
+@pytest.fixture
+def listening(tmp_path: Path, store: Store) -> Iterator[Callable[..., Config]]:
+    """Opens a listener for some peers; the configuration says where."""
+    opened = []
+
+    def listen(*peers: dict[str, Any]) -> Config:
+        config = configured(tmp_path, *peers)
+        listener = Listener(config, store)
+        listener.open()
+        opened.append(listener)
+        return config
+
+    yield listen
+    for listener in opened:
+        listener.close()
