@@ -21,9 +21,12 @@ from node.config import Logs
 # Libraries speak only when something is wrong; pydicom quotes patients' values when it does.
 LIBRARY_LEVELS: Mapping[str, int] = {
     "pynetdicom": logging.WARNING,
-    "apscheduler": logging.WARNING,
+    "apscheduler": logging.ERROR,  # a station that is busy is not called again: no news
     "sqlalchemy": logging.WARNING,
     "alembic": logging.WARNING,
+    "highdicom": logging.WARNING,
+    "matplotlib": logging.WARNING,
+    "PIL": logging.WARNING,
     "pydicom": logging.CRITICAL,
 }
 WITHHELD = frozenset({"patient", "patient_id", "patient_name", "birth_date", "sex"})

@@ -53,7 +53,7 @@ def numbers(dataset: Dataset, tag: str | int | BaseTag, count: int) -> tuple[flo
     parts: Iterable[Any] = [found] if isinstance(found, str | int | float) else found
     try:
         result = tuple(float(part) for part in parts)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     return result if len(result) == count and all(math.isfinite(part) for part in result) else None
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pydicom import Dataset
 from pydicom.multival import MultiValue
 
-from pipelines.attributes import item, number, text, value
+from pipelines.attributes import item, number, numbers, text, value
 
 # GE marks b-values of some protocols by adding multiples of 1e9.
 GE_OFFSET = 1_000_000_000
@@ -75,9 +75,9 @@ def gradient(dataset: Dataset, diffusion: Dataset | None = None) -> tuple[float,
     """Unit vector of the diffusion gradient, rounded to 1e-3, or None for trace and unweighted images."""
     nested = item(diffusion, "DiffusionGradientDirectionSequence")
     for source, tag in ((nested, "DiffusionGradientOrientation"), (dataset, "DiffusionGradientOrientation")):
-        stated = None if source is None else value(source, tag)
-        if isinstance(stated, MultiValue | list) and len(stated) == 3:
-            vector = tuple(round(float(part), 3) for part in stated)
+        stated = None if source is None else numbers(source, tag, 3)
+        if stated is not None:
+            vector = tuple(round(part, 3) for part in stated)
             return vector if any(vector) else None
     return None
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydicom import Dataset
 
-from pipelines.attributes import item, number, numbers, words
+from pipelines.attributes import item, number, numbers, text, value, words
 from pipelines.b_values import b_value, directionality, gradient
 
 Numbers = tuple[float, ...]
@@ -42,7 +42,7 @@ def frames(headers: Sequence[Dataset]) -> tuple[Frame, ...]:
 def functional_groups(dataset: Dataset) -> Iterator[tuple[Dataset | None, Dataset]]:
     """(shared item, per-frame item) of each frame of a multi-frame dataset (PS3.3 C.7.6.16)."""
     shared = item(dataset, "SharedFunctionalGroupsSequence")
-    for per_frame in dataset.get("PerFrameFunctionalGroupsSequence") or ():
+    for per_frame in value(dataset, "PerFrameFunctionalGroupsSequence") or ():
         yield shared, per_frame
 
 
@@ -80,7 +80,7 @@ def _frame(file: int, index: int, dataset: Dataset, sources: tuple[Dataset, ...]
         position=numbers(position, "ImagePositionPatient", 3),
         orientation=numbers(orientation, "ImageOrientationPatient", 6),
         spacing=numbers(measures, "PixelSpacing", 2),
-        frame_of_reference_uid=str(dataset.get("FrameOfReferenceUID") or ""),
+        frame_of_reference_uid=text(dataset, "FrameOfReferenceUID"),
         image_type=words(frame_type, "FrameType") or words(dataset, "ImageType"),
         b_value=b_value(dataset, diffusion),
         isotropic=directionality(dataset, diffusion) == "ISOTROPIC",

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from pydicom import Dataset
 from pydicom.uid import (
+    UID,
     EnhancedMRColorImageStorage,
     EnhancedMRImageStorage,
     LegacyConvertedEnhancedMRImageStorage,
@@ -20,7 +21,7 @@ from pydicom.uid import (
 )
 
 from pipelines import evidence as terms
-from pipelines.attributes import text
+from pipelines.attributes import number, text
 from pipelines.b_values import nominal
 from pipelines.contract import Code, InputUnfit, Role, SeriesRole
 from pipelines.evidence import Evidence, Plane, evidence
@@ -100,12 +101,12 @@ def _refuse(code: Code, reason: str, confidence: float = 0.9) -> Verdict:
 
 def _not_mr(headers: Sequence[Dataset]) -> Verdict | None:
     modality = text(headers[0], "Modality") or "no modality"
-    classes = {str(dataset.SOPClassUID) for dataset in headers}
+    classes = {text(dataset, "SOPClassUID") for dataset in headers}
     if classes <= MR_CLASSES and modality == "MR":
-        if all(dataset.get("Rows") for dataset in headers):
+        if all(number(dataset, "Rows") for dataset in headers):
             return None
         return _refuse(Code.NOT_AN_IMAGE, "MR objects without an image matrix", 1.0)
-    name = headers[0].SOPClassUID.name
+    name = UID(text(headers[0], "SOPClassUID")).name
     if EnhancedMRColorImageStorage in classes or (classes & MR_CLASSES and len(classes) > 1):
         return _refuse(Code.DERIVED_SERIES, f"colour maps, or several kinds of object in one series ({name})", 1.0)
     if "Rows" not in headers[0] or modality in {"SEG", "SR", "PR", "KO", "DOC", "RTSTRUCT", "REG"}:

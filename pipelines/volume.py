@@ -99,7 +99,8 @@ def decode(dataset: Dataset) -> NDArray[np.generic]:
     try:
         array: NDArray[np.generic] = dataset.pixel_array
     except UNDECODABLE as error:
-        raise InputUnfit(Code.PIXELS_UNREADABLE, f"instance {name}: pixels cannot be decoded ({error})") from error
+        why = str(error).partition("\n")[0]  # pydicom lists every plugin's answer
+        raise InputUnfit(Code.PIXELS_UNREADABLE, f"instance {name}: pixels cannot be decoded ({why})") from error
     count = int(number(dataset, "NumberOfFrames") or 1)
     shape = (int(number(dataset, "Rows") or 0), int(number(dataset, "Columns") or 0))
     if array.shape not in (shape, (count, *shape)):

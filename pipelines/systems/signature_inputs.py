@@ -40,7 +40,7 @@ CHANNELS: Mapping[Sequence, tuple[str, ...]] = {
 class CropRule:
     """Side of the square field (mm) and of the crop (pixels)."""
 
-    field_mm: float = 72.0
+    field_mm: float = 60.0
     pixels: int = 48
 
     def as_json(self) -> dict[str, Any]:

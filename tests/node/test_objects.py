@@ -11,16 +11,19 @@ from pathlib import Path
 import pytest
 from pydicom import Dataset, dcmread
 from pydicom.encaps import encapsulate
-from pydicom.uid import RLELossless
+from pydicom.uid import DeflatedExplicitVRLittleEndian, RLELossless
 
 from node.errors import ObjectError
-from node.objects import parse_date, read_facts
-from tests.dicom_files import BASELINE, encoded, mask, report, t2_axial
+from node.objects import Announced, parse_date, read_facts
+from tests.dicom_files import BASELINE, encoded, in_syntax, mask, report, t2_axial
 
 NOT_DICOM, IDENTIFIER_MISSING, TRUNCATED, MISMATCH = 0xC000, 0xC001, 0xC002, 0xA900
 
 
-def refusal(content: bytes, announced: str = "") -> ObjectError:
+MR = "1.2.840.10008.5.1.4.1.1.4"
+
+
+def refusal(content: bytes, announced: Announced | None = None) -> ObjectError:
     with pytest.raises(ObjectError) as caught:
         read_facts(content, announced)
     return caught.value
@@ -32,9 +35,9 @@ def image() -> Dataset:
 
 def test_facts_are_those_of_the_header() -> None:
     dataset = image()
-    facts = read_facts(encoded(dataset), str(dataset.SOPInstanceUID))
+    facts = read_facts(encoded(dataset), Announced(MR, str(dataset.SOPInstanceUID)))
     assert facts.sop_uid == dataset.SOPInstanceUID
-    assert facts.sop_class_uid == "1.2.840.10008.5.1.4.1.1.4"
+    assert facts.sop_class_uid == MR
     assert (facts.series_uid, facts.study_uid) == (BASELINE.series_uid(1), BASELINE.uid)
     assert (facts.patient.patient_id, facts.patient.issuer, facts.patient.name) == ("P1", "HOSPITAL", "DOE^JANE")
     assert (facts.patient.birth_date, facts.patient.sex) == ("19600102", "F")
@@ -71,15 +74,13 @@ def test_an_identifier_that_is_missing_or_no_uid_is_refused_by_name(keyword: str
     assert keyword in str(error)
 
 
-def test_another_instance_than_the_announced_one_is_a_mismatch() -> None:
-    error = refusal(encoded(image()), "1.2.3")
+@pytest.mark.parametrize(
+    "announced", [Announced(MR, "1.2.3"), Announced("1.2.3", str(t2_axial(BASELINE)[0].SOPInstanceUID))]
+)
+def test_another_instance_or_class_than_the_announced_one_is_a_mismatch(announced: Announced) -> None:
+    error = refusal(encoded(image()), announced)
     assert error.status == MISMATCH
-    assert "1.2.3" in str(error)
-
-
-def test_an_instance_that_is_the_announced_one_with_padding_is_none() -> None:
-    dataset = image()
-    assert read_facts(encoded(dataset), str(dataset.SOPInstanceUID)).sop_uid == dataset.SOPInstanceUID
+    assert "not the announced 1.2.3" in str(error)
 
 
 def test_native_pixel_data_too_short_for_their_attributes_are_truncated() -> None:
@@ -126,8 +127,17 @@ def test_encapsulated_pixel_data_cut_off_are_refused() -> None:
 def test_empty_encapsulated_pixel_data_are_refused() -> None:
     dataset = image()
     dataset.file_meta.TransferSyntaxUID = RLELossless
-    dataset.PixelData = b""
+    dataset.PixelData = b"\xfe\xff\x00\xe0\x00\x00\x00\x00"  # an empty offset table, and no fragment
+    dataset["PixelData"].is_undefined_length = True
     assert refusal(encoded(dataset)).status == TRUNCATED
+
+
+def test_a_deflated_object_cut_off_anywhere_is_refused() -> None:
+    content = encoded(in_syntax(image(), DeflatedExplicitVRLittleEndian))
+    assert read_facts(content).transfer_syntax_uid == DeflatedExplicitVRLittleEndian
+    start = content.index(DeflatedExplicitVRLittleEndian.encode())
+    # The last bytes may be padding, PS3.5 A.5.
+    assert [length for length in range(start, len(content) - 2, 11) if not is_refused(content[:length])] == []
 
 
 def test_broken_bytes_are_refused_or_read_but_nothing_else_is_raised() -> None:
@@ -194,6 +204,10 @@ REFUSED = {
     # cut off
     "MR_truncated.dcm": TRUNCATED,
     "chrJapMulti.dcm": TRUNCATED,
+    "rtplan_truncated.dcm": TRUNCATED,
+    # classes that the listener does not accept, and that have no pixels
+    "rtplan.dcm": TRUNCATED,
+    "rwvm.dcm": TRUNCATED,
 }
 WORDS = {".md", ".upstream", ".txt", ".gz"}
 

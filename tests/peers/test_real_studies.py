@@ -53,7 +53,7 @@ def storescu(node: RunningNode, *paths: Path) -> None:
     program = shutil.which("storescu")
     if program is None:
         missing("storescu is not installed (Debian package dcmtk)")
-    command = [str(program), "-aet", SENDER_TITLE, "-aec", NODE_TITLE, "+sd", "+r", "127.0.0.1", str(node.port)]
+    command = [str(program), "-aet", SENDER_TITLE, "-aec", NODE_TITLE, "-R", "+sd", "+r", "127.0.0.1", str(node.port)]
     done = subprocess.run([*command, *map(str, paths)], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

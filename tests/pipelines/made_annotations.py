@@ -31,7 +31,8 @@ def segmentation(
     omit = more.pop("omit_empty_frames", False)
     for source in sources:
         source.AccessionNumber = source.StudyID = source.ReferringPhysicianName = ""
-    maker.write(sources, "sources")
+    if not hasattr(sources[0], "file_meta"):
+        maker.write(sources, "sources")
     seg = hd.seg.Segmentation(
         source_images=list(sources),
         pixel_array=np.stack([mask] * len(described), axis=-1).astype(np.uint8),

@@ -203,3 +203,20 @@ def test_no_series_of_another_vendor_gets_a_wrong_role(shared_data: Path) -> Non
         "DWI_dir80_PA_TRACEW": (Role.DWI, (2500,)),
         "DWI_dir80_PA_ADC": (Role.ADC, ()),
     }
+
+
+def test_files_damaged_anywhere_are_classified_or_named_but_never_crash(maker: Maker, t2: list[Any]) -> None:
+    random = np.random.default_rng(9)
+    paths = maker.write(t2)
+    sound = paths[0].read_bytes()
+    for _ in range(60):
+        damaged = bytearray(sound)
+        for place in random.integers(132, len(sound), 12):
+            damaged[place] = random.choice([0, 255, ord("\\"), ord("x")])
+        paths[0].write_bytes(damaged)
+        found = read_files(paths)
+        assert sum(len(series.paths) for series in found.series) + len(found.skipped) == len(paths)
+        for series in found.series:
+            role = classify(series)
+            assert (role.code is None) == (role.role is not Role.OTHER)
+            assert role.reason

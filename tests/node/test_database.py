@@ -1,0 +1,91 @@
+"""Transactions, migrations and durability of the database."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import insert, select, text
+
+from node.database import Database
+from node.records import Verb
+from node.schema import decision_table, metadata
+
+
+def decide(database: Database, baseline: str) -> None:
+    row = {"verb": Verb.PAIR, "baseline_uid": baseline, "restaging_uid": "2", "decided_at": 0.0, "applied": False}
+    with database.transaction() as connection:
+        connection.execute(insert(decision_table).values(**row))
+
+
+def decided(database: Database) -> list[str]:
+    with database.reading() as connection:
+        return [row.baseline_uid for row in connection.execute(select(decision_table).order_by(decision_table.c.id))]
+
+
+def test_the_migrations_make_the_schema_that_the_program_uses(database: Database) -> None:
+    with database.reading() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_migrating_again_changes_nothing(database: Database) -> None:
+    decide(database, "1")
+    database.migrate()
+    assert decided(database) == ["1"]
+
+
+def test_processes_that_start_at_once_agree_on_the_schema(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'new' / 'restage.sqlite'}"
+    code = f"from node.database import Database; Database({url!r}).migrate()"
+    started = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for _ in range(3)]
+    errors = [process.communicate(timeout=60)[1].decode() for process in started]
+    assert [process.returncode for process in started] == [0, 0, 0], errors
+    database = Database(url)
+    decide(database, "1")
+    database.close()
+
+
+def test_a_transaction_that_fails_leaves_nothing(database: Database) -> None:
+    row = {"verb": Verb.PAIR, "baseline_uid": "1", "restaging_uid": "2", "decided_at": 0.0, "applied": False}
+    with pytest.raises(RuntimeError), database.transaction() as connection:
+        connection.execute(insert(decision_table).values(**row))
+        raise RuntimeError
+    assert decided(database) == []
+
+
+def test_a_commit_is_flushed_to_disk(database: Database) -> None:
+    with database.reading() as connection:
+        assert connection.execute(text("PRAGMA synchronous")).scalar() == 2  # FULL
+        assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+        assert connection.execute(text("PRAGMA foreign_keys")).scalar() == 1
+
+
+def test_a_reader_sees_one_state_and_holds_up_no_writer(database: Database) -> None:
+    decide(database, "1")
+    with database.reading() as connection:
+        before = connection.execute(select(decision_table)).all()
+        decide(database, "2")
+        assert connection.execute(select(decision_table)).all() == before
+    assert decided(database) == ["1", "2"]
+
+
+def test_writers_wait_for_one_another_instead_of_failing(database: Database) -> None:
+    def read_then_write(number: int) -> None:
+        with database.transaction() as connection:
+            connection.execute(select(decision_table)).all()
+            time.sleep(0.01)
+            row = {"verb": Verb.PAIR, "baseline_uid": str(number), "restaging_uid": "2", "decided_at": 0.0}
+            connection.execute(insert(decision_table).values(**row, applied=False))
+
+    threads = [threading.Thread(target=read_then_write, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(decided(database)) == [str(number) for number in range(8)]

@@ -1,0 +1,278 @@
+"""Objects on disk and in the index: durable, once, and made again from the files after a crash."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import resource
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+
+import pytest
+from sqlalchemy import event, update
+
+from node.errors import StoreError
+from node.objects import read_facts
+from node.records import StudyState
+from node.schema import object_table, study_table
+from node.store import Kept, Store, write_durably
+from tests.dicom_files import BASELINE, RESTAGING, encoded, of_other_patient, report, t2_axial
+from tests.node.conftest import Bench, result
+
+SLICES = t2_axial(BASELINE)
+
+
+def files(store: Store) -> list[Path]:
+    return sorted(path for path in store.objects.rglob("*") if path.is_file())
+
+
+def changed(number: int = 0) -> object:
+    dataset = t2_axial(BASELINE)[number]
+    dataset.ImageComments = "corrected"
+    return dataset
+
+
+def set_state(bench: Bench, state: StudyState) -> None:
+    with bench.database.transaction() as connection:
+        connection.execute(update(study_table).values(state=state))
+
+
+def test_the_kept_bytes_are_the_received_ones(bench: Bench) -> None:
+    content = encoded(SLICES[0])
+    assert bench.receive(SLICES[0]) == [Kept.NEW]
+    (path,) = files(bench.store)
+    assert path.read_bytes() == content
+    with bench.database.reading() as connection:
+        (stored,) = bench.store.objects_of(connection, (BASELINE.uid,))
+    assert stored.path == path
+    assert stored.digest == hashlib.sha256(content).hexdigest()
+    assert stored.sop_uid == SLICES[0].SOPInstanceUID
+
+
+def test_no_path_is_made_of_values_of_the_object(bench: Bench) -> None:
+    bench.receive(SLICES[0], report(BASELINE))
+    for path in files(bench.store):
+        shown = str(path.relative_to(bench.store.folder))
+        for value in (BASELINE.uid, BASELINE.patient_id + "/", "DOE", str(SLICES[0].SOPInstanceUID)):
+            assert value not in shown
+
+
+def test_a_file_can_be_found_only_under_the_data_folder(bench: Bench) -> None:
+    bench.receive(SLICES[0])
+    (row,) = bench.rows(object_table)
+    assert not Path(row.path).is_absolute()
+    assert ".." not in row.path
+
+
+def test_the_same_object_again_has_no_effect(bench: Bench) -> None:
+    bench.receive(*SLICES)
+    before = bench.study(BASELINE.uid)
+    assert bench.receive(*SLICES) == [Kept.KNOWN] * len(SLICES)
+    after = bench.study(BASELINE.uid)
+    assert (after.generation, after.state) == (before.generation, before.state) == (1, "RECEIVING")
+    assert len(bench.rows(object_table)) == len(files(bench.store)) == len(SLICES)
+
+
+def test_a_repeat_while_a_study_arrives_keeps_it_from_settling(bench: Bench) -> None:
+    bench.receive(SLICES[0])
+    before = bench.study(BASELINE.uid).last_received_at
+    bench.receive(SLICES[0])
+    assert bench.study(BASELINE.uid).last_received_at > before
+
+
+@pytest.mark.parametrize("state", [state for state in StudyState if state is not StudyState.RECEIVING])
+def test_a_repeat_after_a_study_settled_leaves_it_settled(bench: Bench, state: StudyState) -> None:
+    bench.receive(SLICES[0])
+    set_state(bench, state)
+    assert bench.receive(SLICES[0]) == [Kept.KNOWN]
+    assert (bench.study(BASELINE.uid).state, bench.study(BASELINE.uid).generation) == (state, 1)
+
+
+@pytest.mark.parametrize("state", list(StudyState))
+def test_a_new_object_is_received_under_a_new_generation_once_a_study_had_settled(
+    bench: Bench, state: StudyState
+) -> None:
+    bench.receive(SLICES[0])
+    set_state(bench, state)
+    bench.receive(SLICES[1], SLICES[2])
+    study = bench.study(BASELINE.uid)
+    assert study.state == StudyState.RECEIVING
+    assert study.generation == (1 if state is StudyState.RECEIVING else 2)
+
+
+def test_another_content_under_the_same_uid_counts_instead_and_both_are_kept(bench: Bench) -> None:
+    bench.receive(SLICES[0])
+    set_state(bench, StudyState.PLANNED)
+    assert bench.receive(changed()) == [Kept.REPLACED]
+    assert bench.study(BASELINE.uid).generation == 2
+    with bench.database.reading() as connection:
+        (counts,) = bench.store.objects_of(connection, (BASELINE.uid,))
+    assert counts.path.read_bytes() == encoded(changed())
+    assert [row.current for row in bench.rows(object_table)] == [False, True]
+
+
+def test_the_first_content_sent_once_more_counts_again(bench: Bench) -> None:
+    bench.receive(SLICES[0], changed())
+    assert bench.receive(SLICES[0]) == [Kept.REPLACED]
+    with bench.database.reading() as connection:
+        (counts,) = bench.store.objects_of(connection, (BASELINE.uid,))
+    assert counts.path.read_bytes() == encoded(SLICES[0])
+    assert len(bench.rows(object_table)) == 2
+
+
+def test_an_own_result_is_recognised_and_neither_indexed_nor_kept_twice(bench: Bench) -> None:
+    own = report(RESTAGING)
+    bench.done_job([result(uid=str(own.SOPInstanceUID))])
+    assert bench.receive(own) == [Kept.OWN]
+    assert bench.rows(object_table) == []
+    assert bench.rows(study_table) == []
+    assert files(bench.store) == []
+
+
+def test_objects_of_two_patients_in_one_study_are_noted(bench: Bench) -> None:
+    bench.receive(SLICES[0], t2_axial(of_other_patient(BASELINE))[1])
+    study = bench.study(BASELINE.uid)
+    assert study.patient_id == "P1"
+    assert "'P1'" in study.conflict
+    assert "'P2'" in study.conflict
+
+
+def test_an_object_without_issuer_is_no_other_patient(bench: Bench) -> None:
+    without = t2_axial(BASELINE)[1]
+    del without.IssuerOfPatientID
+    bench.receive(without, SLICES[0])
+    assert bench.study(BASELINE.uid).conflict == ""
+    assert bench.study(BASELINE.uid).issuer == "HOSPITAL"
+
+
+def test_a_file_that_a_crash_left_unindexed_is_indexed_at_the_next_start(bench: Bench) -> None:
+    bench.receive(*SLICES)
+    with bench.database.transaction() as connection:
+        connection.execute(object_table.delete())
+        connection.execute(study_table.delete())
+    Store(bench.store.folder, bench.database).prepare()
+    assert sorted(row.sop_uid for row in bench.rows(object_table)) == sorted(s.SOPInstanceUID for s in SLICES)
+    assert bench.study(BASELINE.uid).state == StudyState.RECEIVING
+
+
+def test_a_start_without_a_crash_changes_nothing(bench: Bench) -> None:
+    bench.receive(*SLICES)
+    before = bench.rows(object_table), bench.rows(study_table)
+    bench.store.prepare()
+    assert (bench.rows(object_table), bench.rows(study_table)) == before
+
+
+def test_a_broken_file_among_the_objects_does_not_stop_the_start(bench: Bench) -> None:
+    bench.receive(SLICES[0])
+    folder = files(bench.store)[0].parent
+    for number, content in enumerate((b"", b"no DICOM", encoded(SLICES[1])[:300], encoded(SLICES[1])[:900])):
+        (folder / f"broken{number}.dcm").write_bytes(content)
+    bench.store.prepare()
+    assert len(bench.rows(object_table)) == 1
+
+
+def test_what_a_crash_left_half_written_is_removed(bench: Bench) -> None:
+    bench.receive(SLICES[0])
+    leftover = files(bench.store)[0].parent / "0123456789abcdef.part"
+    leftover.write_bytes(b"half")
+    bench.store.prepare()
+    assert not leftover.exists()
+    assert len(files(bench.store)) == 1
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(bench: Bench) -> None:
+    """In a process of its own, under a limit of the size of its files: write() fails as on a full disk."""
+    code = f"""
+        import resource, signal, sys
+        from node.database import Database
+        from node.errors import StoreError
+        from node.objects import read_facts
+        from node.store import Store
+        from tests.dicom_files import BASELINE, encoded, t2_axial
+
+        database = Database({str(bench.database.engine.url)!r})
+        content = encoded(t2_axial(BASELINE)[0])
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(content) - 1, resource.RLIM_INFINITY))
+        try:
+            Store({str(bench.store.folder)!r} and __import__("pathlib").Path({str(bench.store.folder)!r}), database).keep(
+                content, read_facts(content), "SENDER"
+            )
+        except StoreError as error:
+            sys.exit(7 if error.full else 8)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 7, done.stderr
+    assert files(bench.store) == []
+    assert bench.rows(object_table) == []
+
+
+def test_a_folder_that_cannot_be_written_is_told_as_no_full_disk(bench: Bench) -> None:
+    bench.store.objects.rmdir()
+    bench.store.objects.write_bytes(b"a file where the folder should be")
+    content = encoded(SLICES[0])
+    with pytest.raises(StoreError) as caught:
+        bench.store.keep(content, read_facts(content), "SENDER")
+    assert not caught.value.full
+
+
+def test_a_full_database_is_told_as_a_full_disk_and_the_object_may_come_again(bench: Bench) -> None:
+    def no_more_pages(connection: object, *_: object) -> None:
+        connection.exec_driver_sql("PRAGMA max_page_count = 1")  # type: ignore[attr-defined]  # SQLite raises it to what is used
+
+    event.listen(bench.database.engine, "begin", no_more_pages)
+    contents = [encoded(dataset) for number in range(1, 8) for dataset in t2_axial(BASELINE, 6, EchoTime=number)]
+    with pytest.raises(StoreError) as caught:
+        for content in contents:
+            bench.store.keep(content, read_facts(content), "S" * 2000)
+    assert caught.value.full
+    event.remove(bench.database.engine, "begin", no_more_pages)
+    with bench.database.transaction() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count = 100000")
+    assert bench.receive(SLICES[0])
+
+
+def test_the_same_object_over_two_associations_at_once_is_one_object(bench: Bench) -> None:
+    content = encoded(SLICES[0])
+    facts = read_facts(content)
+    kept: list[Kept] = []
+    together = threading.Barrier(4)
+
+    def keep() -> None:
+        together.wait()
+        kept.append(bench.store.keep(content, facts, "SENDER"))
+
+    threads = [threading.Thread(target=keep) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(one.name for one in kept) == ["KNOWN", "KNOWN", "KNOWN", "NEW"]
+    assert len(bench.rows(object_table)) == len(files(bench.store)) == 1
+
+
+def test_a_write_flushes_the_file_before_it_has_its_name_and_the_folder_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[tuple[str, bool]] = []
+    target = tmp_path / "new" / "object.dcm"
+    flush = os.fsync
+
+    def note(descriptor: int) -> None:
+        flushed.append((Path(f"/proc/self/fd/{descriptor}").readlink().name, target.exists()))
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    write_durably(target, b"content")
+    (part, named_then), *folders = flushed
+    assert part.endswith(".part")
+    assert not named_then
+    assert folders == [("new", True), (tmp_path.name, True)]
+    assert target.read_bytes() == b"content"
+
+
+def test_the_limit_of_this_process_is_untouched() -> None:
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[1] == resource.RLIM_INFINITY
