@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+import zlib
 from dataclasses import dataclass
 from datetime import date, datetime
 from io import BytesIO
@@ -34,6 +35,7 @@ TRUNCATED = 0xC002
 MISMATCH = 0xA900  # "Error: Data Set does not match SOP Class"
 
 _UNDEFINED = 0xFFFFFFFF
+_EMPTY_OFFSET_TABLE = 8  # bytes of an item without a value, PS3.5 A.4
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 # All that pydicom raises on bytes that are not what they claim to be; some of it derives from nothing but Exception.
 _HEADER_ERRORS = (
@@ -43,10 +45,13 @@ _HEADER_ERRORS = (
     OSError,
     EOFError,
     ValueError,
-    KeyError,
+    LookupError,
     AttributeError,
     TypeError,
+    ArithmeticError,
+    RecursionError,
     NotImplementedError,
+    zlib.error,
 )
 _DOCUMENTS = {
     BasicTextSRStorage,
@@ -155,10 +160,10 @@ def _refuse_truncated(dataset: Dataset) -> None:
     pixels = next((keyword for keyword in _PIXELS if keyword in dataset), None)
     if pixels is None:
         raise ObjectError(TRUNCATED, "the object ends before its pixel data")
-    found = len(dataset[pixels].value)
+    found = len(dataset[pixels].value or b"")
     if UID(dataset.file_meta.TransferSyntaxUID).is_encapsulated:
-        if found == 0:
-            raise ObjectError(TRUNCATED, "the encapsulated pixel data are empty")
+        if found <= _EMPTY_OFFSET_TABLE:
+            raise ObjectError(TRUNCATED, "the encapsulated pixel data hold no fragment")
         return
     frames = int(dataset.get("NumberOfFrames") or 1)
     samples = int(dataset.get("SamplesPerPixel") or 1)

@@ -159,11 +159,13 @@ def _facts(connection: Connection, row: Row[Any]) -> StudyFacts:
 
 
 def _without(matching: Matching, proposal: Proposal, unfit: InputUnfit) -> Matching:
-    """The matching with one pair's studies declined."""
-    studies = {*proposal.baseline, *proposal.restaging}
+    """The matching without one pair: those of its studies that no other pair uses are declined."""
+    others = tuple(one for one in matching.proposals if one != proposal)
+    used = {uid for one in others for uid in (*one.baseline, *one.restaging)}
+    studies = {*proposal.baseline, *proposal.restaging} - used
     declined = {uid: Verdict(uid, StudyState.DECLINED, unfit.code, unfit.reason) for uid in studies}
     return Matching(
-        proposals=tuple(one for one in matching.proposals if one != proposal),
+        proposals=others,
         verdicts=tuple(declined.get(verdict.study_uid, verdict) for verdict in matching.verdicts),
     )
 

@@ -62,13 +62,19 @@ class Worker:
         except LeaseLost as lost:
             log.warning("job.lease_lost", job=ticket.claim.id, reason=str(lost))
         except Overtaken as error:
-            jobs.abandon(self.database, ticket, str(error))
+            self._abandon(ticket, error)
         except JobError as error:
             self._fail(ticket, error)
         except Exception as error:
             log.exception("job.crashed", job=ticket.claim.id)
             self._fail(ticket, JobError(f"{type(error).__name__}: {error}", permanent=False))
         return True
+
+    def _abandon(self, ticket: JobTicket, error: Overtaken) -> None:
+        try:
+            jobs.abandon(self.database, ticket, str(error))
+        except LeaseLost as lost:
+            log.warning("job.lease_lost", job=ticket.claim.id, reason=str(lost))
 
     def _fail(self, ticket: JobTicket, error: JobError) -> None:
         try:
