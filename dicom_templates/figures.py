@@ -87,7 +87,8 @@ def _change(findings: Findings, quantity: Quantity) -> Change | None:
         return Change(quantity, None, "the baseline value is not above zero")
     if quantity is Quantity.ADC_MEAN and (differing := _adc_differs(findings)):
         return Change(quantity, None, differing)
-    return Change(quantity, round(100.0 * (after.value - before.value) / before.value, PERCENT_DECIMALS))
+    change = round(100.0 * (after.value - before.value) / before.value, PERCENT_DECIMALS)
+    return Change(quantity, change + 0.0)  # never -0.0
 
 
 def _adc_differs(findings: Findings) -> str:

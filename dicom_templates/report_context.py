@@ -10,7 +10,7 @@ from highdicom.sr import RelationshipTypeValues as Relationship
 from dicom_templates import codes, wording
 from dicom_templates.identity import MANUFACTURER, MODEL_NAME, ResultIdentity
 from dicom_templates.report_items import container, text
-from dicom_templates.sources import SeriesHeaders
+from dicom_templates.sources import SeriesHeaders, used_roles
 from pipelines.contract import Exam, Findings, TimePoint
 
 UsedSeries = Mapping[TimePoint, tuple[SeriesHeaders, ...]]
@@ -90,12 +90,14 @@ def _library_group(series: SeriesHeaders) -> hd.sr.ContainerContentItem:
 
 def _series_sentences(exam: Exam) -> Iterator[str]:
     when = wording.TIME_POINT_WORDS[exam.files.time_point]
+    used = used_roles(exam)
     for role, series in exam.files.chosen.items():
         b_values = ", ".join(f"{b:g}" for b in series.role.b_values)
         b_words = f", b {b_values} s/mm²" if b_values else ""
+        unused = "" if role in used else " Recognised, and not used for any number here."
         yield (
             f"{when} {wording.ROLE_WORDS[role]}: '{series.role.description}'{b_words}, {len(series.paths)} objects, "
-            f"series {series.role.series_uid}. {wording.sentence(series.role.reason)}"
+            f"series {series.role.series_uid}. {wording.sentence(series.role.reason)}{unused}"
         )
     for choice in exam.files.choices:
         yield f"{when} choice: {wording.sentence(choice)}"
@@ -104,6 +106,8 @@ def _series_sentences(exam: Exam) -> Iterator[str]:
 def _parameter_sentences(findings: Findings) -> Iterator[str]:
     for exam in reversed(findings.case.exams):
         for name, value in exam.parameters:
-            yield f"{wording.TIME_POINT_WORDS[exam.files.time_point]} {name}: {value}"
+            full = f"{exam.files.time_point} {name}"
+            if (full, value) not in findings.parameters:
+                yield f"{full}: {value}"
     for name, value in findings.parameters:
         yield f"{name}: {value}"

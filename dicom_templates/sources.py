@@ -96,19 +96,27 @@ def t2_headers(exam: Exam) -> tuple[Dataset, ...]:
     return headers
 
 
-def used_series(exam: Exam) -> tuple[SeriesHeaders, ...]:
-    """The series of an exam that something was read from, the axial T2 first."""
-    chosen = exam.files.chosen
+def used_roles(exam: Exam) -> tuple[Role, ...]:
+    """The roles whose chosen series something was read from, the axial T2 first.
+
+    The scanner's ADC map is used where there is no DWI to fit, or where the map in use says that it is the scanner's.
+    """
+    scanner_adc = exam.adc is not None and (not exam.dwi or "scanner" in exam.adc.fit)
     used = {
         Role.T2_AXIAL: True,
         Role.DWI: bool(exam.dwi),
-        Role.ADC: exam.adc is not None,
+        Role.ADC: scanner_adc,
         Role.CE_T1: exam.ce_t1 is not None,
     }
+    return tuple(role for role, is_used in used.items() if is_used and role in exam.files.chosen)
+
+
+def used_series(exam: Exam) -> tuple[SeriesHeaders, ...]:
+    """The headers of every object of the series in :func:`used_roles`."""
+    chosen = exam.files.chosen
     return tuple(
         SeriesHeaders(role, chosen[role].role.description, tuple(read_header(path) for path in chosen[role].paths))
-        for role, is_used in used.items()
-        if is_used and role in chosen
+        for role in used_roles(exam)
     )
 
 

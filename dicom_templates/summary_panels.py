@@ -9,6 +9,7 @@ from dicom_templates.figures import NAMES, UNIT_WORDS, UNITS, changes, find, per
 from dicom_templates.identity import PHANTOM
 from dicom_templates.key_slice import ADC_TOP, KeySlice, field_of_view, key_slice
 from dicom_templates.page import Box, Page, Style
+from dicom_templates.sources import used_roles
 from pipelines.contract import Code, Exam, Findings, MaskOrigin, Quantity, Score, TimePoint
 
 _PICTURE = 440.0
@@ -100,9 +101,12 @@ def draw_statements(page: Page, box: Box, findings: Findings) -> float:
 def draw_series(page: Page, box: Box, findings: Findings) -> None:
     """Which series were used for what, where there is room; the report always says it."""
     rows = [
-        (when := exam.files.time_point, f"{when} {wording.ROLE_WORDS[role]}: {series.role.description}")
+        (
+            when := exam.files.time_point,
+            f"{when} {wording.ROLE_WORDS[role]}: {exam.files.chosen[role].role.description}",
+        )
         for exam in findings.case.exams
-        for role, series in exam.files.chosen.items()
+        for role in used_roles(exam)
     ]
     if not rows or box.height < 34 + len(rows) * palette.SMALL.line:
         return

@@ -46,7 +46,7 @@ def _header(sr: Dataset) -> Iterator[str]:
     yield from _field("Series", f"{sr.SeriesNumber} {sr.SeriesDescription}")
     yield from _field("Status", f"{sr.CompletionFlag}, {sr.PreliminaryFlag}, {sr.VerificationFlag}")
     yield from _field(
-        "Written", f"{_date(sr.ContentDate)} {str(sr.ContentTime)[:4]} by {sr.Manufacturer}, station {sr.StationName}"
+        "Written", f"{_date(sr.ContentDate)} {_time(sr.ContentTime)} by {sr.Manufacturer}, station {sr.StationName}"
     )
 
 
@@ -108,6 +108,12 @@ def _date(value: object) -> str:
     """A DICOM date as ISO 8601; anything else unchanged."""
     text = str(value or "")
     return f"{text[:4]}-{text[4:6]}-{text[6:]}" if len(text) == 8 and text.isdigit() else text
+
+
+def _time(value: object) -> str:
+    """Hours and minutes of a DICOM time."""
+    text = str(value or "")
+    return f"{text[:2]}:{text[2:4]}" if len(text) >= 4 else text
 
 
 def _section(title: str, lines: Iterable[str]) -> Iterator[str]:

@@ -57,7 +57,7 @@ def work(
     """Run one more scoring worker beside a node that serves."""
     from node.app import work as run
 
-    run(_configured(config), parent=parent)
+    run(_configured(config), config.resolve(), parent=parent)
 
 
 @app.command()

@@ -48,7 +48,8 @@ def opened(config: Config) -> Iterator[tuple[Database, Store]]:
 
 def serve(config: Config, config_path: Path, *, with_worker: bool = True) -> None:
     """Listen, settle, plan, send, and keep a scoring worker alive, until SIGTERM or SIGINT. Raises ConfigError."""
-    refuse_taken_port(config.node.host, config.node.port)
+    with _naming(config_path):
+        refuse_taken_port(config.node.host, config.node.port)
     stop = _stop_on_signals()
     with opened(config) as (database, store):
         store.prepare()
@@ -80,8 +81,17 @@ def _clock(config: Config, database: Database, store: Store) -> Clock:
     return clock
 
 
-def work(config: Config, *, parent: int | None = None) -> None:
-    """Score jobs as they come, until SIGTERM or SIGINT, or until the process ``parent`` is gone."""
+@contextmanager
+def _naming(config_path: Path) -> Iterator[None]:
+    """Errors of configuration that only show at start name the file too."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(error.key, f"{config_path}: {error}") from error
+
+
+def work(config: Config, config_path: Path, *, parent: int | None = None) -> None:
+    """Score jobs as they come, until SIGTERM or SIGINT, or until the process ``parent`` is gone. Raises ConfigError."""
     # torch and MONAI take seconds to import: only a worker pays for them.
     from node.work import Worker
     from pipelines.bundle import BundleError
@@ -89,10 +99,11 @@ def work(config: Config, *, parent: int | None = None) -> None:
 
     stop = threading.Event()
     _exit_on_signals(stop)
-    try:
-        models = load_models(config.bundles_dir, config.scoring.systems, config.scoring.device)
-    except (BundleError, ValueError) as error:
-        raise ConfigError("scoring", f"[scoring] cannot be used: {error}") from error
+    with _naming(config_path):
+        try:
+            models = load_models(config.bundles_dir, config.scoring.systems, config.scoring.device)
+        except (BundleError, ValueError) as error:
+            raise ConfigError("scoring", f"[scoring] cannot be used: {error}") from error
     log.info("worker.ready", systems=[system.model.name for system in models.systems])
     with opened(config) as (database, store):
         worker = Worker(config, database, store, models)

@@ -29,7 +29,9 @@ def classify_folder(folder: Path) -> Classified:
 
 def render_classified(found: Classified) -> Table:
     """A table for a terminal."""
-    table = Table("role", "b-values", "confidence", "series", "reason", expand=True)
+    table = Table(expand=True)
+    for heading in ("role", "b-values", "confidence", "series", "reason"):
+        table.add_column(heading, overflow="fold")
     for role in found.roles:
         style = "dim" if role.role is Role.OTHER else ""
         b_values = " ".join(f"{b:g}" for b in role.b_values)

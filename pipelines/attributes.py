@@ -6,15 +6,27 @@ pydicom converts values when they are first read, so a malformed one raises wher
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pydicom import Dataset
+from pydicom.errors import BytesLengthException
 from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag
 
 # What pydicom 3 raises on values that break their VR: bad numbers, odd lengths, unknown VRs, unknown encodings.
-MALFORMED = (ValueError, TypeError, KeyError, AttributeError, NotImplementedError, OverflowError, LookupError, EOFError)
+MALFORMED = (
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    ArithmeticError,
+    NotImplementedError,
+    EOFError,
+    struct.error,
+    BytesLengthException,
+)
 
 
 def value(dataset: Dataset, tag: str | int | BaseTag) -> Any:

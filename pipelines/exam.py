@@ -64,19 +64,21 @@ def exam_files(folder: Path, time_point: TimePoint) -> ExamFiles:
     )
     if not found.series:
         raise InputUnfit(Code.NOT_AN_IMAGE, f"no DICOM series in {folder} ({len(found.skipped)} other files)")
-    own = [series for series in found.series if not is_own(series.headers[0])]
-    return assemble([(series, classify(series)) for series in own], time_point, annotations)
+    return assemble([(series, classify(series)) for series in found.series], time_point, annotations)
 
 
 def assemble(series: Iterable[Classified], time_point: TimePoint, annotations: tuple[Path, ...]) -> ExamFiles:
     """Choose one series per role.
 
     Axial T2: the smallest field of view, then the finest pixels; DWI: the most, then the highest b-values; each time
-    axial before other planes, and of equals the later one, because a repeat is made where the first was poor.
+    axial before other planes, and of equals the later one, because a repeat is made where the first was poor. Our own
+    results and the classes of ``annotations`` are left out of the series, so that they can be given or not.
 
     Raises InputUnfit: NOT_AN_IMAGE (nothing given), PATIENTS_DIFFER, NO_STUDY_DATE.
     """
-    members = sorted(series, key=lambda member: series_order(member[0]))
+    members = sorted(
+        (member for member in series if _is_examined(member[0])), key=lambda member: series_order(member[0])
+    )
     if not members:
         raise InputUnfit(Code.NOT_AN_IMAGE, "no series to assemble an exam from")
     patient = _one_patient([headers.headers[0] for headers, _ in members])
@@ -133,6 +135,11 @@ def patient_conflict(one: Patient, other: Patient) -> str:
         if ours and theirs and ours != theirs:
             return f"{what} {ours!r} and {theirs!r}"
     return ""
+
+
+def _is_examined(series: SeriesHeaders) -> bool:
+    first = series.headers[0]
+    return text(first, "SOPClassUID") not in ANNOTATION_CLASSES and not is_own(first)
 
 
 def _one_patient(headers: Sequence[Dataset]) -> Patient:

@@ -13,7 +13,6 @@ from pydicom.errors import InvalidDicomError
 from pipelines.attributes import MALFORMED, number, text
 
 PREAMBLE = 128
-# Reading a broken file ends in one of these; struct.error is a ValueError only by luck, BytesLengthException is one.
 UNREADABLE = (*MALFORMED, InvalidDicomError, OSError, RecursionError)
 
 

@@ -18,7 +18,7 @@ from monai.networks.nets.dynunet import DynUNet
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pipelines.bundle import Bundle
+from pipelines.bundle import Bundle, BundleError
 from pipelines.contract import Code, Exam, FloatArray, InputUnfit, Mask, MaskArray, MaskOrigin, ModelIdentity, Volume
 from pipelines.features import DiffusionInputs, diffusion_inputs
 from pipelines.resample import onto
@@ -26,6 +26,7 @@ from pipelines.resample import onto
 ADC_SCALE = 3.5
 """ADC of free water at body temperature is about 3 × 10⁻³ mm²/s: ADC / 3.5 stays below 1."""
 CHANNELS = ("t2", "dwi", "adc")
+REPEATED = "skip_layers."
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,24 @@ def segmenter_network(size: SegmenterSize) -> torch.nn.Module:
         filters=size.filters,
     )
     return network
+
+
+def stored_weights(network: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """The network's tensors in half precision, each once: DynUNet lists the same layers again under skip_layers."""
+    return {
+        key: value.half() if value.is_floating_point() else value
+        for key, value in network.state_dict().items()
+        if not key.startswith(REPEATED)
+    }
+
+
+def load_weights(network: torch.nn.Module, bundle: Bundle) -> None:
+    """Put a bundle's weights into the network; BundleError where they are not this network's."""
+    found = network.load_state_dict(bundle.weights("network"), strict=False)
+    wrong = [*found.unexpected_keys, *(key for key in found.missing_keys if not key.startswith(REPEATED))]
+    if wrong:
+        problem = f"does not fit the network of its manifest ({wrong[0]})"
+        raise BundleError(bundle.folder / "network.safetensors", problem, "train the bundle again with this version")
 
 
 def network_grid(t2: Volume, spacing: float) -> Volume:
@@ -103,7 +122,7 @@ class TumourSegmenter:
         self._min_cm3 = float(bundle.manifest.thresholds["min_volume_cm3"])
         self._device = device
         self._network = segmenter_network(self._size)
-        self._network.load_state_dict(bundle.weights("network"))
+        load_weights(self._network, bundle)
         self._network.to(device).eval()
 
     @property

@@ -54,7 +54,7 @@ RESTAGING = Study(2, "20240410")
 T2_SERIES, DWI_SERIES, LOCALIZER_SERIES, REPORT_SERIES, MASK_SERIES = 1, 2, 3, 4, 5
 
 
-def t2_axial(study: Study, slices: int = 6, **changes: Any) -> list[Dataset]:
+def t2_axial(study: Study, slices: int = 5, **changes: Any) -> list[Dataset]:
     """An axial T2 TSE: TE 100 ms, TR 4000 ms, slices 3 mm apart."""
     values = {
         "SeriesDescription": "t2_tse_tra",
@@ -68,7 +68,7 @@ def t2_axial(study: Study, slices: int = 6, **changes: Any) -> list[Dataset]:
     return [_slice(study, T2_SERIES, i + 1, i, values) for i in range(slices)]
 
 
-def dwi(study: Study, b_values: Sequence[int] = (50, 400, 800), slices: int = 6, **changes: Any) -> list[Dataset]:
+def dwi(study: Study, b_values: Sequence[int] = (50, 800), slices: int = 5, **changes: Any) -> list[Dataset]:
     """An axial trace DWI with Diffusion b-value (0018,9087) in each image."""
     values = {
         "SeriesDescription": "ep2d_diff_tra",

@@ -1,8 +1,10 @@
 """The network behind one deep-learning signature: a DenseNet on one slice of one sequence at one time point.
 
 Zhang et al. use DenseNet121 (Huang et al. 2017): blocks of 6, 12, 24 and 16 layers, growth 32, 64 first features,
-6.95 million parameters with three input channels and one output. The settings keep that as the published size; the
-shipped bundles are narrower and shallower so that they train on a small cohort and stay small.
+6.95 million parameters with three input channels and one output, on 256×256 pixels. The settings keep that as the
+published size. The shipped bundles are narrower and shallower, so that they train on a small cohort and stay small, and
+begin at full resolution: on crops of 48×48 pixels the published first layers (7×7 at stride 2, then pooling) would
+blur the texture they should read.
 """
 
 from __future__ import annotations
@@ -17,12 +19,16 @@ from monai.networks.nets.densenet import DenseNet
 
 @dataclass(frozen=True)
 class SignatureSize:
-    """Layers per dense block, channels each layer adds, channels of the first convolution, dropout per layer."""
+    """Layers per dense block, channels each layer adds, channels of the first convolution, dropout per layer.
+
+    ``fine_start``: the first convolution is 3×3 at stride 1 in place of 7×7 at stride 2.
+    """
 
     blocks: tuple[int, ...] = (6, 12, 24, 16)
     growth: int = 32
     first: int = 64
     dropout: float = 0.0
+    fine_start: bool = False
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -30,17 +36,21 @@ class SignatureSize:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> SignatureSize:
         return cls(
-            tuple(values["blocks"]), int(values["growth"]), int(values["first"]), float(values.get("dropout", 0.0))
+            blocks=tuple(values["blocks"]),
+            growth=int(values["growth"]),
+            first=int(values["first"]),
+            dropout=float(values["dropout"]),
+            fine_start=bool(values["fine_start"]),
         )
 
 
 PUBLISHED = SignatureSize()
-SMALL = SignatureSize(blocks=(2, 4, 6, 4), growth=8, first=16, dropout=0.1)
+SMALL = SignatureSize(blocks=(3, 4), growth=12, first=24, dropout=0.1, fine_start=True)
 
 
 def signature_network(size: SignatureSize, channels: int) -> torch.nn.Module:
     """A network from (batch, channels, rows, columns) to one logit (batch, 1)."""
-    network: torch.nn.Module = DenseNet(
+    network = DenseNet(
         spatial_dims=2,
         in_channels=channels,
         out_channels=1,
@@ -49,4 +59,6 @@ def signature_network(size: SignatureSize, channels: int) -> torch.nn.Module:
         block_config=size.blocks,
         dropout_prob=size.dropout,
     )
+    if size.fine_start:
+        network.features.conv0 = torch.nn.Conv2d(channels, size.first, 3, padding=1, bias=False)
     return network

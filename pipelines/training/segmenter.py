@@ -16,7 +16,7 @@ from numpy.random import Generator
 from pipelines.bundle import Bundle, Manifest, save_bundle
 from pipelines.contract import MaskArray, TimePoint
 from pipelines.envelope import fit_envelope
-from pipelines.segment import largest_region, segmenter_network
+from pipelines.segment import largest_region, segmenter_network, stored_weights
 from pipelines.training.augment import mapped, turned, weighted
 from pipelines.training.cohort import Cohort
 from pipelines.training.folds import folds_digest, patient_folds
@@ -66,8 +66,7 @@ def train_segmenter(
         "left_out": [f"{p.patient.patient_id}: {p.refusal}" for p in patients if p.refusal],
     }
     manifest = _manifest(cohort, usable, settings, metrics, training)
-    halves = {key: value.half() if value.is_floating_point() else value for key, value in network.state_dict().items()}
-    return save_bundle(out, manifest, {"network": halves}, {})
+    return save_bundle(out, manifest, {"network": stored_weights(network)}, {})
 
 
 def _manifest(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,8 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 
-from dicom_templates.identity import ResultIdentity
+from dicom_templates.identity import Kind, ResultIdentity
+from dicom_templates.results import Result, build_results
 from pipelines.contract import (
     AdcMap,
     Case,
@@ -164,7 +167,7 @@ def measured(time_point: TimePoint, volume: float, diameter: float, adc: float) 
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def identity() -> ResultIdentity:
     return ResultIdentity(
         pair_key="RM-0042|1.2.826.0.1.999.1|1.2.826.0.1.999.2",
@@ -179,8 +182,8 @@ def identity() -> ResultIdentity:
 MakeExam = Callable[..., Exam]
 
 
-@pytest.fixture
-def make_exam(tmp_path: Path) -> MakeExam:
+@pytest.fixture(scope="session")
+def make_exam(tmp_path_factory: pytest.TempPathFactory) -> MakeExam:
     """A synthetic exam on disk; ``edit`` changes each slice's dataset before it is written."""
 
     def make(
@@ -189,13 +192,14 @@ def make_exam(tmp_path: Path) -> MakeExam:
         patient: Patient = PATIENT,
         edit: Callable[[Dataset, int], None] | None = None,
     ) -> Exam:
+        folder = tmp_path_factory.mktemp("exam")
         image, tumour = pelvis(radius_mm, seed=len(time_point))
         paths = []
         for index in range(SLICES):
             ds = t2_slice(image[index], index, time_point, patient)
             if edit is not None:
                 edit(ds, index)
-            paths.append(tmp_path / f"{time_point}-{index}.dcm")
+            paths.append(folder / f"{index}.dcm")
             ds.save_as(paths[-1], enforce_file_format=True)
         files = ExamFiles(
             time_point,
@@ -220,10 +224,11 @@ def make_exam(tmp_path: Path) -> MakeExam:
 MakeFindings = Callable[..., Findings]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_findings(make_exam: MakeExam) -> MakeFindings:
-    """The five stories that the tests tell."""
+    """The five stories that the tests tell, each written to disk once."""
 
+    @cache
     def make(story: str = "good response") -> Findings:
         baseline = make_exam(TimePoint.BASELINE, 14.0)
         restaging = make_exam(TimePoint.RESTAGING, 9.0)
@@ -268,6 +273,17 @@ def tell(story: str, baseline: Exam, restaging: Exam) -> Findings:
         ),
     }
     return stories[story]
+
+
+@pytest.fixture(scope="session")
+def objects_of(make_findings: MakeFindings, identity: ResultIdentity) -> Callable[[str], dict[Kind, Dataset]]:
+    """The checked objects of a story by kind, built once; each caller gets copies that it may spoil."""
+
+    @cache
+    def build(story: str) -> tuple[Result, ...]:
+        return build_results(make_findings(story), identity)
+
+    return lambda story: {result.kind: deepcopy(result.dataset) for result in build(story)}
 
 
 STORIES = ("good response", "refused", "withheld", "out of envelope", "single exam")

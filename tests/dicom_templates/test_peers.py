@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydicom.dataset import Dataset
 
 from dicom_templates.identity import Kind, ResultIdentity
 from dicom_templates.results import build_results, write_part10
@@ -15,7 +16,7 @@ from pipelines.contract import Findings
 from tests.conftest import missing
 
 pytestmark = pytest.mark.peers
-MakeFindings = Callable[..., Findings]
+ObjectsOf = Callable[[str], dict[Kind, Dataset]]
 STORIES = ("good response", "refused", "withheld", "out of envelope", "single exam")
 
 #: What dciodvfy says of right objects, and why it is wrong. Nothing else may be an error.
@@ -28,11 +29,11 @@ def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([program, *arguments], capture_output=True, text=True, check=False, timeout=60)
 
 
-def written(findings: Findings, identity: ResultIdentity, folder: Path) -> dict[Kind, Path]:
+def written(objects: dict[Kind, Dataset], folder: Path) -> dict[Kind, Path]:
     paths = {}
-    for result in build_results(findings, identity):
-        paths[result.kind] = folder / f"{result.kind}.dcm"
-        write_part10(result.dataset, paths[result.kind])
+    for kind, dataset in objects.items():
+        paths[kind] = folder / f"{kind}.dcm"
+        write_part10(dataset, paths[kind])
     return paths
 
 
@@ -44,32 +45,29 @@ def errors(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("story", STORIES)
-def test_dciodvfy_finds_no_error(
-    make_findings: MakeFindings, identity: ResultIdentity, tmp_path: Path, story: str
-) -> None:
-    for path in written(make_findings(story), identity, tmp_path).values():
+def test_dciodvfy_finds_no_error(objects_of: ObjectsOf, tmp_path: Path, story: str) -> None:
+    for path in written(objects_of(story), tmp_path).values():
         assert errors(path) == []
 
 
 def test_dciodvfy_finds_no_error_in_the_real_pair(
     real_findings: Findings, identity: ResultIdentity, tmp_path: Path
 ) -> None:
-    for path in written(real_findings, identity, tmp_path).values():
+    objects = {result.kind: result.dataset for result in build_results(real_findings, identity)}
+    for path in written(objects, tmp_path).values():
         assert errors(path) == []
 
 
-def test_dciodvfy_would_have_found_one(make_findings: MakeFindings, identity: ResultIdentity, tmp_path: Path) -> None:
-    result = build_results(make_findings("refused"), identity)[-1]
-    del result.dataset.ConversionType
-    write_part10(result.dataset, tmp_path / "broken.dcm")
+def test_dciodvfy_would_have_found_one(objects_of: ObjectsOf, tmp_path: Path) -> None:
+    page = objects_of("refused")[Kind.SUMMARY]
+    del page.ConversionType
+    write_part10(page, tmp_path / "broken.dcm")
     assert errors(tmp_path / "broken.dcm")
 
 
 @pytest.mark.parametrize("story", STORIES)
-def test_dsrdump_reads_the_report(
-    make_findings: MakeFindings, identity: ResultIdentity, tmp_path: Path, story: str
-) -> None:
-    path = written(make_findings(story), identity, tmp_path)[Kind.REPORT]
+def test_dsrdump_reads_the_report(objects_of: ObjectsOf, tmp_path: Path, story: str) -> None:
+    path = written(objects_of(story), tmp_path)[Kind.REPORT]
     dump = run("dsrdump", str(path))
     assert dump.returncode == 0 and "RESEARCH USE ONLY" in dump.stdout
     assert not [line for line in dump.stderr.splitlines() if line.startswith("E:")]

@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from pydicom.dataset import Dataset
 
 from dicom_templates.encode import encode, reread
 from dicom_templates.fonts import display_name, drawable
-from dicom_templates.identity import ResultIdentity
+from dicom_templates.identity import Kind, ResultIdentity
 from dicom_templates.key_slice import field_of_view, key_slice
 from dicom_templates.page import Box, Page, Style
 from dicom_templates.summary import build_summary, render_summary
@@ -16,6 +17,7 @@ from pipelines.contract import Case, Code, Exam, Findings, Patient, Statement, T
 
 MakeFindings = Callable[..., Findings]
 MakeExam = Callable[..., Exam]
+PageOf = Callable[[str], np.ndarray]
 STORIES = ("good response", "refused", "withheld", "out of envelope", "single exam")
 AMBER, ROSE, YELLOW = (0xFF, 0xC2, 0x3D), (0xFF, 0x9D, 0xB0), (0xFF, 0xE1, 0x4D)
 
@@ -24,9 +26,14 @@ def count(pixels: np.ndarray, colour: tuple[int, int, int]) -> int:
     return int((pixels == np.array(colour, dtype=np.uint8)).all(axis=2).sum())
 
 
+@pytest.fixture
+def page_of(objects_of: Callable[[str], dict[Kind, Dataset]]) -> Callable[[str], np.ndarray]:
+    return lambda story: np.asarray(reread(objects_of(story)[Kind.SUMMARY]).pixel_array)
+
+
 @pytest.mark.parametrize("story", STORIES)
-def test_every_story_gives_a_full_page(make_findings: MakeFindings, identity: ResultIdentity, story: str) -> None:
-    pixels = render_summary(make_findings(story), identity)
+def test_every_story_gives_a_full_page(page_of: PageOf, story: str) -> None:
+    pixels = page_of(story)
     assert pixels.shape == (1200, 1600, 3) and pixels.dtype == np.uint8
     assert count(pixels[:80], AMBER) > 8000  # the RESEARCH USE ONLY flag
     margins = (pixels[:, :20], pixels[:, -20:])
@@ -34,25 +41,25 @@ def test_every_story_gives_a_full_page(make_findings: MakeFindings, identity: Re
     assert quiet == [1, 1]  # nothing runs over the page's edge
 
 
-def test_the_phantom_flag_is_there_only_where_it_belongs(make_findings: MakeFindings, identity: ResultIdentity) -> None:
-    assert count(render_summary(make_findings("good response"), identity)[:80], ROSE) > 8000
-    assert count(render_summary(make_findings("withheld"), identity)[:80], ROSE) == 0
+def test_the_phantom_flag_is_there_only_where_it_belongs(page_of: PageOf) -> None:
+    assert count(page_of("good response")[:80], ROSE) > 8000
+    assert count(page_of("withheld")[:80], ROSE) == 0
 
 
-def test_a_case_outside_the_envelope_has_a_banner(make_findings: MakeFindings, identity: ResultIdentity) -> None:
-    inside, outside = (render_summary(make_findings(story), identity) for story in ("good response", "out of envelope"))
+def test_a_case_outside_the_envelope_has_a_banner(page_of: PageOf) -> None:
+    inside, outside = (page_of(story) for story in ("good response", "out of envelope"))
     assert count(outside[170:1040], AMBER) > count(inside[170:1040], AMBER) + 10000
 
 
-def test_no_mask_no_outline(make_findings: MakeFindings, identity: ResultIdentity) -> None:
-    with_mask, without = (render_summary(make_findings(story), identity) for story in ("withheld", "refused"))
+def test_no_mask_no_outline(page_of: PageOf) -> None:
+    with_mask, without = (page_of(story) for story in ("withheld", "refused"))
     pictures = (slice(230, 620), slice(45, 470))
     assert count(with_mask[pictures], YELLOW) > 200
     assert count(without[pictures], YELLOW) == 0
 
 
-def test_the_page_says_whose_it_is(make_findings: MakeFindings, identity: ResultIdentity) -> None:
-    page = reread(build_summary(make_findings(), identity))
+def test_the_page_says_whose_it_is(objects_of: Callable[[str], dict[Kind, Dataset]]) -> None:
+    page = reread(objects_of("good response")[Kind.SUMMARY])
     assert (page.PatientID, page.IssuerOfPatientID, str(page.PatientName)) == ("RM-0042", "HOSPITAL-A", "Muster^Erika")
     assert (page.StudyInstanceUID, page.StudyDescription) == ("1.2.826.0.1.999.2", "MR Becken")
     assert (page.BurnedInAnnotation, page.BodyPartExamined, page.ConversionType) == ("YES", "RECTUM", "WSD")
@@ -65,19 +72,21 @@ def test_a_lone_baseline_is_filed_in_its_own_study(make_findings: MakeFindings, 
     assert build_summary(lone, identity).StudyInstanceUID == "1.2.826.0.1.999.1"
 
 
-def test_the_same_work_gives_the_same_bytes(make_findings: MakeFindings, identity: ResultIdentity) -> None:
-    findings = make_findings()
-    assert encode(build_summary(findings, identity)) == encode(build_summary(findings, identity))
+def test_the_same_work_gives_the_same_bytes(
+    objects_of: Callable[[str], dict[Kind, Dataset]], make_findings: MakeFindings, identity: ResultIdentity
+) -> None:
+    again = build_summary(make_findings("good response"), identity)
+    assert encode(again) == encode(objects_of("good response")[Kind.SUMMARY])
 
 
 def test_twenty_long_refusals_and_five_scores_stay_on_the_page(
-    make_findings: MakeFindings, identity: ResultIdentity
+    page_of: PageOf, make_findings: MakeFindings, identity: ResultIdentity
 ) -> None:
     findings = make_findings("out of envelope")
     many = tuple(Statement(Code.SLICE_MISSING, f"series {n}", "a slice is missing " * 30) for n in range(20))
     crowded = replace(findings, refusals=many, scores=findings.scores * 5)
     pixels = render_summary(crowded, identity)
-    footer = render_summary(findings, identity)[1045:]
+    footer = page_of("out of envelope")[1045:]
     assert np.array_equal(pixels[1045:], footer)  # the limits of use are not written over
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -116,9 +118,16 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def database(tmp_path: Path, empty_database: Path) -> Iterator[Database]:
-    path = tmp_path / "data" / "restage.sqlite"
-    path.parent.mkdir()
+def data_dir() -> Iterator[Path]:
+    """A data folder, in memory where the machine has such a folder: most of a test would be waiting for flushes."""
+    memory = Path("/dev/shm")
+    with TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def database(data_dir: Path, empty_database: Path) -> Iterator[Database]:
+    path = data_dir / "restage.sqlite"
     shutil.copy(empty_database, path)
     database = Database(f"sqlite:///{path}")
     yield database
@@ -126,8 +135,8 @@ def database(tmp_path: Path, empty_database: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-def store(tmp_path: Path, database: Database) -> Store:
-    store = Store(tmp_path / "data", database)
+def store(data_dir: Path, database: Database) -> Store:
+    store = Store(data_dir, database)
     store.prepare()
     return store
 
@@ -148,19 +157,19 @@ def peer(name: str, **values: Any) -> dict[str, Any]:
     return {"name": name, "ae_title": name.upper(), "host": "127.0.0.1", "port": 104, **values}
 
 
-def configured(tmp_path: Path, *peers: dict[str, Any], port: int = 0, **sections: Any) -> Config:
+def configured(data_dir: Path, *peers: dict[str, Any], **sections: Any) -> Config:
     """A configuration of a node on a free port of this machine."""
-    node = {"host": "127.0.0.1", "port": port or free_port(), "data_dir": str(tmp_path / "data")}
+    node = {"host": "127.0.0.1", "port": free_port(), "data_dir": str(data_dir)}
     return Config.model_validate({"node": node, "peer": list(peers), **sections})
 
 
 @pytest.fixture
-def listening(tmp_path: Path, store: Store) -> Iterator[Callable[..., Config]]:
+def listening(store: Store) -> Iterator[Callable[..., Config]]:
     """Opens a listener for some peers; the configuration says where."""
     opened = []
 
     def listen(*peers: dict[str, Any]) -> Config:
-        config = configured(tmp_path, *peers)
+        config = configured(store.folder, *peers)
         listener = Listener(config, store)
         listener.open()
         opened.append(listener)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-import resource
 import subprocess
 import sys
-import textwrap
 import threading
 from pathlib import Path
 
@@ -19,7 +17,7 @@ from node.objects import read_facts
 from node.records import StudyState
 from node.schema import object_table, study_table
 from node.store import Kept, Store, write_durably
-from tests.dicom_files import BASELINE, RESTAGING, encoded, of_other_patient, report, t2_axial
+from tests.dicom_files import BASELINE, RESTAGING, encoded, of_other_patient, report, t2_axial, write
 from tests.node.conftest import Bench, result
 
 SLICES = t2_axial(BASELINE)
@@ -183,28 +181,30 @@ def test_what_a_crash_left_half_written_is_removed(bench: Bench) -> None:
     assert len(files(bench.store)) == 1
 
 
-def test_a_full_disk_is_told_and_leaves_nothing(bench: Bench) -> None:
-    """In a process of its own, under a limit of the size of its files: write() fails as on a full disk."""
-    code = f"""
-        import resource, signal, sys
-        from node.database import Database
-        from node.errors import StoreError
-        from node.objects import read_facts
-        from node.store import Store
-        from tests.dicom_files import BASELINE, encoded, t2_axial
+ON_A_FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+from node.database import Database
+from node.errors import StoreError
+from node.objects import read_facts
+from node.store import Store
 
-        database = Database({str(bench.database.engine.url)!r})
-        content = encoded(t2_axial(BASELINE)[0])
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (len(content) - 1, resource.RLIM_INFINITY))
-        try:
-            Store({str(bench.store.folder)!r} and __import__("pathlib").Path({str(bench.store.folder)!r}), database).keep(
-                content, read_facts(content), "SENDER"
-            )
-        except StoreError as error:
-            sys.exit(7 if error.full else 8)
-    """
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60)
+folder, content = Path(sys.argv[1]), Path(sys.argv[2]).read_bytes()
+store = Store(folder, Database(f"sqlite:///{folder / 'restage.sqlite'}"))
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (len(content) - 1, resource.RLIM_INFINITY))
+try:
+    store.keep(content, read_facts(content), "SENDER")
+except StoreError as error:
+    sys.exit(7 if error.full else 8)
+"""
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(bench: Bench, tmp_path: Path) -> None:
+    """In a process of its own, under a limit of the size of its files: write() fails as on a full disk."""
+    (path,) = write(SLICES[:1], tmp_path)
+    arguments = [sys.executable, "-c", ON_A_FULL_DISK, str(bench.store.folder), str(path)]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 7, done.stderr
     assert files(bench.store) == []
     assert bench.rows(object_table) == []
@@ -272,7 +272,3 @@ def test_a_write_flushes_the_file_before_it_has_its_name_and_the_folder_after(
     assert not named_then
     assert folders == [("new", True), (tmp_path.name, True)]
     assert target.read_bytes() == b"content"
-
-
-def test_the_limit_of_this_process_is_untouched() -> None:
-    assert resource.getrlimit(resource.RLIMIT_FSIZE)[1] == resource.RLIM_INFINITY

@@ -10,29 +10,8 @@ import skops.io
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from pipelines.bundle import MANIFEST, Bundle, BundleError, Manifest, load_bundle, save_bundle
-
-
-def manifest(**changes: Any) -> Manifest:
-    values: dict[str, Any] = {
-        "system": "made_up",
-        "name": "made-up",
-        "version": "1.0",
-        "outcome": "none",
-        "intended_use": "tests",
-        "limits": "all",
-        "phantom_trained": True,
-        "cohort": "nobody",
-        "cohort_digest": "0",
-        "inputs": ("axial T2",),
-        "preprocessing": {},
-        "network": {"filters": (4, 8)},
-        "thresholds": {},
-        "envelope": {},
-        "metrics": {"auc": 0.5},
-        "training": {"seed": 1},
-    }
-    return Manifest(**(values | changes))
+from pipelines.bundle import MANIFEST, Bundle, BundleError, load_bundle, save_bundle
+from tests.pipelines.made_up_manifest import manifest
 
 
 def estimator() -> LogisticRegression:

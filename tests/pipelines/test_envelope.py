@@ -18,7 +18,7 @@ def facts_of(exam: Exam) -> dict[str, float]:
     return exam_facts(exam, diffusion, measured_features(exam, exam.mask.array, diffusion))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cohort() -> list[dict[str, float]]:
     rng = np.random.default_rng(0)
     return [

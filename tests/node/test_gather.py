@@ -1,0 +1,120 @@
+"""From stored studies to the files of an exam, and the digest of what was chosen from them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from pydicom import Dataset
+
+from node.gather import classified, gather_case, inputs_digest
+from pipelines.contract import Code, InputUnfit, Role
+from tests.dicom_files import BASELINE, RESTAGING, dwi, exam, localizer, mask, of_other_patient, report, t2_axial
+from tests.node.conftest import Bench
+
+
+def digest(bench: Bench) -> str:
+    return inputs_digest(gather_case(bench.database, bench.store, (BASELINE.uid,), (RESTAGING.uid,)))
+
+
+def changed_slice() -> Dataset:
+    dataset = t2_axial(BASELINE)[2]
+    dataset.PixelData = bytes(len(dataset.PixelData))
+    return dataset
+
+
+@pytest.fixture
+def pair(bench: Bench) -> Bench:
+    bench.receive(*exam(BASELINE), *exam(RESTAGING))
+    return bench
+
+
+def test_each_series_has_its_role(bench: Bench) -> None:
+    bench.receive(*exam(BASELINE))
+    with bench.database.reading() as connection:
+        paths = [item.path for item in bench.store.objects_of(connection, (BASELINE.uid,))]
+    roles = {str(role.role): len(series.paths) for series, role in classified(paths)}
+    assert roles == {"t2_axial": 5, "dwi": 10, "other": 1}
+
+
+def test_a_case_holds_the_chosen_series_of_both_exams(pair: Bench) -> None:
+    case = gather_case(pair.database, pair.store, (BASELINE.uid,), (RESTAGING.uid,))
+    assert case.baseline is not None
+    assert case.restaging is not None
+    assert case.baseline.study_uids == (BASELINE.uid,)
+    assert str(case.restaging.study_date) == "2024-04-10"
+    assert set(case.baseline.chosen) == {Role.T2_AXIAL, Role.DWI}
+    assert len(case.baseline.chosen[Role.T2_AXIAL].paths) == 5
+    assert case.patient.patient_id == "P1"
+
+
+def test_a_missing_side_stays_empty(pair: Bench) -> None:
+    case = gather_case(pair.database, pair.store, (), (RESTAGING.uid,))
+    assert case.baseline is None
+    assert case.restaging is not None
+
+
+def test_another_study_of_the_time_point_lends_the_role_that_is_missing(bench: Bench) -> None:
+    complement = replace(BASELINE, number=3, date="20240112")
+    bench.receive(*t2_axial(BASELINE), *t2_axial(complement), *dwi(complement))
+    case = gather_case(bench.database, bench.store, (BASELINE.uid, complement.uid), ())
+    assert case.baseline is not None
+    assert case.baseline.chosen[Role.T2_AXIAL].role.study_uid == BASELINE.uid
+    assert case.baseline.chosen[Role.DWI].role.study_uid == complement.uid
+    assert any(complement.uid in choice for choice in case.baseline.choices)
+
+
+def test_masks_of_readers_are_annotations_and_our_own_are_not(bench: Bench) -> None:
+    bench.receive(*exam(BASELINE), mask(BASELINE), *exam(RESTAGING), mask(RESTAGING, manufacturer="Restage"))
+    case = gather_case(bench.database, bench.store, (BASELINE.uid,), (RESTAGING.uid,))
+    assert [len(one.annotations) for one in case.exams] == [1, 0]
+
+
+def test_the_digest_is_the_same_in_whatever_order_the_objects_came(pair: Bench) -> None:
+    before = digest(pair)
+    pair.receive(*reversed([*exam(BASELINE), *exam(RESTAGING)]))
+    assert digest(pair) == before
+
+
+@pytest.mark.parametrize(
+    "late", [report(BASELINE), report(RESTAGING), t2_axial(RESTAGING)[0], mask(RESTAGING, manufacturer="RESTAGE")]
+)
+def test_what_is_not_chosen_leaves_the_digest_as_it_was(pair: Bench, late: Dataset) -> None:
+    before = digest(pair)
+    pair.receive(late)
+    assert digest(pair) == before
+
+
+def test_a_late_localizer_leaves_the_digest_as_it_was(bench: Bench) -> None:
+    bench.receive(*t2_axial(BASELINE), *t2_axial(RESTAGING))
+    before = digest(bench)
+    bench.receive(*localizer(BASELINE))
+    assert digest(bench) == before
+
+
+@pytest.mark.parametrize(
+    "late",
+    [t2_axial(BASELINE, slices=6)[5:], dwi(RESTAGING, (50, 800, 400))[10:], [changed_slice()], [mask(BASELINE)]],
+    ids=["slice", "b-value", "changed slice", "mask"],
+)
+def test_a_late_slice_a_changed_one_or_a_mask_changes_the_digest(pair: Bench, late: list[Dataset]) -> None:
+    before = digest(pair)
+    pair.receive(*late)
+    assert digest(pair) != before
+
+
+def test_which_exam_is_the_baseline_is_part_of_the_digest(pair: Bench) -> None:
+    swapped = gather_case(pair.database, pair.store, (RESTAGING.uid,), (BASELINE.uid,))
+    assert inputs_digest(swapped) != digest(pair)
+
+
+def test_a_study_of_two_patients_is_refused(bench: Bench) -> None:
+    bench.receive(*t2_axial(BASELINE), *dwi(of_other_patient(BASELINE)))
+    with pytest.raises(InputUnfit) as caught:
+        gather_case(bench.database, bench.store, (BASELINE.uid,), ())
+    assert caught.value.code is Code.PATIENTS_DIFFER
+
+
+def test_a_study_without_objects_is_refused(bench: Bench) -> None:
+    with pytest.raises(InputUnfit):
+        gather_case(bench.database, bench.store, ("1.2.3",), ())

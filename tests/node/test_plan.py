@@ -1,0 +1,356 @@
+"""From settled studies to pairs and jobs, or a stated refusal; what arrives later, and what persons decide."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from pydicom import Dataset
+
+from node import decide, outbox
+from node.match import MatchingRules
+from node.plan import Planner
+from node.schema import decision_table, delivery_table, job_table, pair_table, series_table
+from node.settle import settle
+from tests.dicom_files import (
+    BASELINE,
+    RESTAGING,
+    computed_tomogram,
+    dwi,
+    exam,
+    localizer,
+    mask,
+    of_other_patient,
+    report,
+    t2_axial,
+)
+from tests.node.conftest import AT_ONCE, Bench, result
+
+PLANNED = {BASELINE.uid: "PLANNED", RESTAGING.uid: "PLANNED"}
+READY_PAIR = ([BASELINE.uid], [RESTAGING.uid], "READY")
+
+
+@pytest.fixture
+def paired(bench: Bench) -> Bench:
+    bench.receive(*exam(BASELINE), *exam(RESTAGING))
+    bench.settle_and_plan()
+    assert bench.jobs() == [(1, "READY")]
+    return bench
+
+
+@pytest.fixture
+def delivered(paired: Bench) -> Bench:
+    paired.finish(paired.claim(), [result("seg", "1.2.3.1"), result("report", "1.2.3.2")])
+    return paired
+
+
+def deliveries(bench: Bench) -> list[str]:
+    return [row.state for row in bench.rows(delivery_table)]
+
+
+def test_a_lone_exam_waits_and_says_for_what(bench: Bench) -> None:
+    bench.receive(*exam(BASELINE))
+    bench.settle_and_plan()
+    study = bench.study(BASELINE.uid)
+    assert study.state == "PLANNED"
+    assert study.code == "AWAITING_RESTAGING"
+    assert "only exam here" in study.reason
+    assert bench.pairs() == [([BASELINE.uid], [], "AWAITING_RESTAGING")]
+    assert bench.jobs() == []
+
+
+def test_a_baseline_and_its_restaging_exam_make_a_pair_and_a_job(paired: Bench) -> None:
+    assert paired.states() == PLANNED
+    assert paired.pairs() == [READY_PAIR]
+    (job,) = paired.rows(job_table)
+    assert (job.baseline, job.restaging) == ([BASELINE.uid], [RESTAGING.uid])
+    assert job.inputs_digest == paired.rows(pair_table)[0].inputs_digest != ""
+    assert "91 days apart" in paired.study(RESTAGING.uid).reason
+
+
+def test_the_series_of_a_study_are_kept_with_their_roles_and_reasons(bench: Bench) -> None:
+    bench.receive(*exam(BASELINE), report(BASELINE), computed_tomogram(BASELINE))
+    bench.settle_and_plan()
+    found = {row.series_uid: (row.role, row.code, row.images) for row in bench.rows(series_table)}
+    assert found == {
+        BASELINE.series_uid(1): ("t2_axial", "", 5),
+        BASELINE.series_uid(2): ("dwi", "", 10),
+        BASELINE.series_uid(3): ("other", "LOCALIZER", 1),
+        BASELINE.series_uid(4): ("other", "NOT_AN_IMAGE", 1),
+        BASELINE.series_uid(9): ("other", "NOT_MR", 1),
+    }
+    assert all(row.reason for row in bench.rows(series_table))
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations([BASELINE, RESTAGING])))
+def test_a_baseline_that_arrives_after_its_restaging_exam_completes_the_pair_as_well(
+    bench: Bench, order: tuple[Any, ...]
+) -> None:
+    for study in order:
+        bench.receive(*exam(study))
+        bench.settle_and_plan()
+    assert bench.states() == PLANNED
+    assert [pair for pair in bench.pairs() if pair[2] == "READY"] == [READY_PAIR]
+    assert {pair[2] for pair in bench.pairs()} <= {"READY", "SUPERSEDED"}
+    assert bench.jobs() == [(1, "READY")]
+
+
+def test_a_restaging_exam_by_its_words_waits_for_its_baseline(bench: Bench) -> None:
+    bench.receive(*exam(replace(RESTAGING, description="MR Rektum Restaging")))
+    bench.settle_and_plan()
+    assert bench.study(RESTAGING.uid).code == "AWAITING_BASELINE"
+    bench.receive(*exam(BASELINE))
+    bench.settle_and_plan()
+    assert bench.pairs() == [READY_PAIR]
+
+
+def test_nothing_is_planned_while_anything_of_the_patient_arrives(bench: Bench) -> None:
+    bench.receive(*exam(BASELINE))
+    assert bench.planner.plan_due() == 0
+    bench.settle_and_plan()
+    bench.receive(*exam(RESTAGING))
+    assert bench.planner.plan_due() == 0
+    assert bench.jobs() == []
+
+
+def test_planning_again_changes_nothing(paired: Bench) -> None:
+    assert paired.settle_and_plan() == 0
+    paired.receive(*exam(BASELINE))
+    assert paired.settle_and_plan() == 0
+    assert paired.jobs() == [(1, "READY")]
+
+
+def test_another_patient_is_another_pair(paired: Bench) -> None:
+    other = [of_other_patient(replace(BASELINE, number=11)), of_other_patient(replace(RESTAGING, number=12))]
+    paired.receive(*exam(other[0]), *exam(other[1]))
+    paired.settle_and_plan()
+    assert len(paired.pairs()) == 2
+    assert paired.jobs() == [(1, "READY"), (1, "READY")]
+
+
+def test_two_restaging_exams_pair_with_the_same_baseline(paired: Bench) -> None:
+    later = replace(RESTAGING, number=3, date="20240701")
+    paired.receive(*exam(later))
+    paired.settle_and_plan()
+    assert paired.pairs() == [READY_PAIR, ([BASELINE.uid], [later.uid], "READY")]
+    assert paired.jobs() == [(1, "READY"), (1, "READY")]
+
+
+def late_slices() -> list[Dataset]:
+    return t2_axial(RESTAGING, slices=6)[5:]
+
+
+@pytest.mark.parametrize("late", [late_slices(), dwi(RESTAGING, (50, 800, 1000))[10:], [mask(RESTAGING)]])
+def test_a_late_image_or_mask_makes_the_next_version(delivered: Bench, late: list[Dataset]) -> None:
+    delivered.receive(*late)
+    delivered.settle_and_plan()
+    assert delivered.study(RESTAGING.uid).generation == 2
+    assert delivered.pairs() == [READY_PAIR]
+    assert delivered.jobs() == [(1, "DONE"), (2, "READY")]
+    assert delivered.claim().version == 2
+
+
+@pytest.mark.parametrize(
+    "late", [[report(RESTAGING)], [computed_tomogram(BASELINE)], [report(BASELINE), computed_tomogram(RESTAGING)]]
+)
+def test_a_late_object_that_is_not_chosen_scores_nothing(delivered: Bench, late: list[Dataset]) -> None:
+    delivered.receive(*late)
+    assert delivered.settle_and_plan() == 1
+    assert delivered.states() == PLANNED
+    assert delivered.jobs() == [(1, "DONE")]
+    assert deliveries(delivered) == ["DUE", "DUE"]
+
+
+def test_a_late_localizer_scores_nothing(bench: Bench) -> None:
+    bench.receive(*t2_axial(BASELINE), *t2_axial(RESTAGING))
+    bench.settle_and_plan()
+    bench.receive(*localizer(RESTAGING))
+    bench.settle_and_plan()
+    assert bench.jobs() == [(1, "READY")]
+    assert bench.study(RESTAGING.uid).generation == 2
+
+
+def test_a_late_slice_while_the_job_waits_supersedes_it(paired: Bench) -> None:
+    paired.receive(*late_slices())
+    paired.settle_and_plan()
+    assert paired.jobs() == [(1, "SUPERSEDED"), (2, "READY")]
+
+
+def test_a_late_slice_while_the_job_runs_abandons_its_result(paired: Bench) -> None:
+    ticket = paired.claim()
+    paired.receive(*late_slices())
+    paired.settle_and_plan()
+    assert paired.finish(ticket, [result()]) == "ABANDONED"
+    assert paired.jobs() == [(1, "ABANDONED"), (2, "READY")]
+
+
+def test_a_study_that_nothing_can_be_measured_in_is_declined_with_the_reason(bench: Bench) -> None:
+    bench.receive(*dwi(BASELINE), *localizer(BASELINE))
+    bench.settle_and_plan()
+    study = bench.study(BASELINE.uid)
+    assert (study.state, study.code) == ("DECLINED", "NO_T2_AXIAL")
+    assert "dwi" in study.reason
+    bench.receive(*t2_axial(BASELINE))
+    bench.settle_and_plan()
+    assert bench.study(BASELINE.uid).state == "PLANNED"
+
+
+def test_an_interval_outside_the_window_is_declined_with_both_numbers(bench: Bench) -> None:
+    bench.receive(*exam(BASELINE), *exam(replace(RESTAGING, date="20240130")))
+    bench.settle_and_plan()
+    study = bench.study(RESTAGING.uid)
+    assert (study.state, study.code) == ("DECLINED", "INTERVAL_OUTSIDE_WINDOW")
+    assert "20 days" in study.reason
+    assert "21 to 400" in study.reason
+
+
+def test_an_identity_conflict_waits_for_a_person_and_is_scored_after_the_decision(bench: Bench) -> None:
+    bench.receive(*exam(BASELINE))
+    bench.receive(*exam(replace(RESTAGING, name="DOE^JOHN", sex="M")))
+    bench.settle_and_plan()
+    study = bench.study(RESTAGING.uid)
+    assert (study.state, study.code) == ("QUARANTINED", "IDENTITY_CONFLICT")
+    assert "DOE^JOHN" in study.reason
+    assert bench.jobs() == []
+    decide.pair(bench.database, BASELINE.uid, RESTAGING.uid)
+    assert bench.settle_and_plan() == 1
+    assert bench.states() == PLANNED
+    assert bench.pairs() == [READY_PAIR]
+    assert bench.jobs() == [(1, "READY")]
+    assert bench.settle_and_plan() == 0
+
+
+def test_a_study_with_objects_of_two_patients_waits_for_a_person(bench: Bench) -> None:
+    bench.receive(*exam(BASELINE), *exam(RESTAGING)[:-1], *localizer(of_other_patient(RESTAGING)))
+    bench.settle_and_plan()
+    study = bench.study(RESTAGING.uid)
+    assert (study.state, study.code) == ("QUARANTINED", "IDENTITY_CONFLICT")
+    assert "two patients" in study.reason
+    assert bench.jobs() == []
+    assert bench.study(BASELINE.uid).state == "PLANNED"
+
+
+def test_a_pair_whose_files_do_not_go_together_is_declined_and_planned_once(bench: Bench) -> None:
+    """Same ID, but one series of the study has another birth date: nothing but the files themselves shows it."""
+    bench.receive(*exam(BASELINE), *t2_axial(RESTAGING), *dwi(replace(RESTAGING, birth_date="19990101")))
+    bench.settle_and_plan()
+    study = bench.study(RESTAGING.uid)
+    assert (study.state, study.code) == ("DECLINED", "PATIENTS_DIFFER")
+    assert bench.jobs() == []
+    decide.pair(bench.database, BASELINE.uid, RESTAGING.uid)
+    assert bench.settle_and_plan() == 1
+    assert bench.settle_and_plan() == 0
+
+
+def test_an_unfit_exam_does_not_decline_the_baseline_that_another_pair_has(paired: Bench) -> None:
+    later = replace(RESTAGING, number=3, date="20240701")
+    paired.receive(*t2_axial(later), *dwi(replace(later, birth_date="19990101")))
+    paired.settle_and_plan()
+    assert paired.states() == {**PLANNED, later.uid: "DECLINED"}
+    assert paired.jobs() == [(1, "READY")]
+
+
+def test_taking_a_pair_apart_withdraws_it_and_what_it_would_still_send(delivered: Bench) -> None:
+    first, _ = outbox.claim(delivered.database, "pacs")
+    outbox.sent(delivered.database, first, 0)
+    decide.unpair(delivered.database, 1)
+    assert delivered.settle_and_plan() == 1
+    assert delivered.pairs()[0][2] == "WITHDRAWN"
+    assert delivered.rows(pair_table)[0].reason == "taken apart by a person"
+    assert deliveries(delivered)[0] == "SENT"
+    assert outbox.claim(delivered.database, "pacs") == ()
+    assert delivered.study(RESTAGING.uid).code == "TAKEN_APART"
+    assert delivered.settle_and_plan() == 0
+
+
+def test_taking_a_pair_apart_stops_the_job_that_waits(paired: Bench) -> None:
+    decide.unpair(paired.database, 1)
+    paired.settle_and_plan()
+    assert paired.jobs() == [(1, "SUPERSEDED")]
+
+
+@pytest.mark.parametrize("scored", ["waiting", "running", "done"])
+def test_a_pair_taken_apart_and_paired_again_is_scored_and_sent(paired: Bench, scored: str) -> None:
+    ticket = None if scored == "waiting" else paired.claim()
+    if ticket is not None and scored == "done":
+        paired.finish(ticket, [result("report", "1.2.3.1")])
+    decide.unpair(paired.database, 1)
+    paired.settle_and_plan()
+    decide.pair(paired.database, BASELINE.uid, RESTAGING.uid)
+    paired.settle_and_plan()
+    assert READY_PAIR in paired.pairs()
+    if ticket is not None and scored == "running":
+        assert paired.finish(ticket, [result("report", "1.2.3.1")]) == "ABANDONED"
+    again = paired.claim()
+    assert again.version == 2
+    assert paired.finish(again, [result("report", "1.2.3.2")]) == "DONE"
+    assert [parcel.result.sop_uid for parcel in outbox.claim(paired.database, "pacs")] == ["1.2.3.2"]
+
+
+def test_an_earlier_exam_that_arrives_late_becomes_the_baseline(delivered: Bench) -> None:
+    earlier = replace(BASELINE, number=3, date="20231101")
+    delivered.receive(*exam(earlier))
+    delivered.settle_and_plan()
+    now = {(tuple(pair[0]), tuple(pair[1])): pair[2] for pair in delivered.pairs()}
+    assert now[(BASELINE.uid,), (RESTAGING.uid,)] == "SUPERSEDED"
+    assert now[(earlier.uid,), (BASELINE.uid,)] == "READY"
+    assert now[(earlier.uid,), (RESTAGING.uid,)] == "READY"
+    assert outbox.claim(delivered.database, "pacs") == ()
+
+
+def test_a_complement_of_the_same_days_lends_and_makes_the_next_version(bench: Bench) -> None:
+    bench.receive(*exam(BASELINE), *t2_axial(RESTAGING))
+    bench.settle_and_plan()
+    complement = replace(RESTAGING, number=3, date="20240412")
+    bench.receive(*dwi(complement))
+    bench.settle_and_plan()
+    assert bench.pairs() == [([BASELINE.uid], [RESTAGING.uid, complement.uid], "READY")]
+    assert bench.jobs() == [(1, "SUPERSEDED"), (2, "READY")]
+
+
+class Interrupted(Planner):
+    """A planner during whose work something happens."""
+
+    def __init__(self, bench: Bench, happens: Any) -> None:
+        super().__init__(bench.database, bench.store, MatchingRules())
+        object.__setattr__(self, "happens", happens)
+
+    def _digested(self, matching: Any) -> Any:
+        self.happens()
+        return super()._digested(matching)
+
+
+def test_a_plan_is_dropped_when_an_object_arrives_meanwhile(bench: Bench) -> None:
+    bench.receive(*exam(BASELINE), *exam(RESTAGING))
+    settle(bench.database, AT_ONCE)
+    Interrupted(bench, lambda: bench.receive(*late_slices())).plan_due()
+    assert bench.jobs() == []
+    assert bench.pairs() == []
+    bench.settle_and_plan()
+    assert bench.jobs() == [(1, "READY")]
+
+
+def test_a_decision_made_meanwhile_is_not_lost(paired: Bench) -> None:
+    paired.receive(*late_slices())
+    settle(paired.database, AT_ONCE)
+    Interrupted(paired, lambda: decide.unpair(paired.database, 1)).plan_due()
+    assert [row.applied for row in paired.rows(decision_table)] == [False]
+    paired.settle_and_plan()
+    assert paired.pairs()[0][2] == "WITHDRAWN"
+
+
+def test_one_patient_that_cannot_be_planned_does_not_stop_the_others(paired: Bench) -> None:
+    class Failing(Planner):
+        def plan(self, key: Any) -> None:
+            if key.patient_id == "P1":
+                raise RuntimeError("broken")
+            super().plan(key)
+
+    other = of_other_patient(replace(BASELINE, number=11))
+    paired.receive(*late_slices(), *exam(other))
+    settle(paired.database, AT_ONCE)
+    assert Failing(paired.database, paired.store, MatchingRules()).plan_due() == 2
+    assert paired.states()[other.uid] == "PLANNED"
+    assert paired.states()[RESTAGING.uid] == "SETTLED"
