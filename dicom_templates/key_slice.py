@@ -67,9 +67,9 @@ def key_slice(exam: Exam, field_mm: float) -> KeySlice:
 
 def _largest(exam: Exam) -> int:
     if exam.mask is None or not exam.mask.array.any():
-        return exam.t2.array.shape[0] // 2
-    areas = exam.mask.array.sum(axis=(1, 2))
-    return int(np.argmax(areas))
+        return len(exam.t2.array) // 2
+    areas = [int(np.count_nonzero(plane)) for plane in exam.mask.array]
+    return areas.index(max(areas))
 
 
 def _sample_points(exam: Exam, index: int, plane: NDArray[np.bool_] | None, field_mm: float) -> NDArray[np.float64]:

@@ -52,7 +52,7 @@ def draw_table(page: Page, box: Box, findings: Findings) -> float:
             found = find(findings, quantity, time_point)
             page.text(x, y, shown(found).split(" ")[0] if found else "–", palette.FIGURE, align="right")
         change = differences.get(quantity)
-        words = "–" if change is None else f"{change:+.0f} %".replace("-", "−")
+        words = "–" if change is None else "0 %" if abs(change) < 0.5 else f"{change:+.0f} %".replace("-", "−")
         page.text(box.right, y, words, palette.FIGURE, align="right")
     return _table_notes(page, box.below(y + 38), findings)
 
@@ -62,7 +62,8 @@ def draw_predictions(page: Page, box: Box, findings: Findings) -> float:
     page.text(box.x, box.y, "Prediction", palette.HEADING)
     y = box.y + 34
     if not findings.scores:
-        return page.paragraph(box.below(y), "No predicted number in this result; reasons below.", palette.BODY) + 10
+        words = "No predicted number in this result" + ("; reasons below." if findings.refusals else ".")
+        return page.paragraph(box.below(y), words, palette.BODY) + 10
     for number, score in enumerate(findings.scores):
         card = _card(page, score, box.width - 36)
         if y + card.height > box.bottom:
@@ -87,13 +88,13 @@ def draw_statements(page: Page, box: Box, findings: Findings) -> float:
     page.text(box.x, box.y, "Refused or to be noted", palette.HEADING)
     y = box.y + 34
     for number, (kind, colour, one) in enumerate(statements):
-        if box.bottom - y < 2 * palette.NOTE.line:
+        if box.bottom - y < 2.5 * palette.NOTE.line:  # one for the statement, one for what is left out
             left = len(statements) - number
             page.text(box.x, y, f"… and {left} more in the Structured Report", palette.NOTE)
             return box.bottom
         page.rectangle(Box(box.x, y + 3, 5, palette.NOTE.line - 4), colour)
         words = f"{kind}: {one.subject}: {wording.sentence(one.reason)}"
-        room = min(box.bottom - y, 4 * palette.NOTE.line)
+        room = min(box.bottom - y - 1.3 * palette.NOTE.line, 4.1 * palette.NOTE.line)
         y = page.paragraph(Box(box.x + 16, y, box.width - 16, room), words, palette.NOTE) + 6
     return y
 
@@ -103,7 +104,7 @@ def draw_series(page: Page, box: Box, findings: Findings) -> None:
     rows = [
         (
             when := exam.files.time_point,
-            f"{when} {wording.ROLE_WORDS[role]}: {exam.files.chosen[role].role.description}",
+            f"{wording.TIME_POINT_WORDS[when]} {wording.ROLE_WORDS[role]}: {exam.files.chosen[role].role.description}",
         )
         for exam in findings.case.exams
         for role in used_roles(exam)
@@ -192,7 +193,7 @@ def _table_notes(page: Page, box: Box, findings: Findings) -> float:
         notes.append("One outline is a reader's, the other a model's: compare with care.")
     if not notes:
         return box.y + 8
-    return page.paragraph(Box(box.x, box.y, box.width, 3 * palette.SMALL.line), " ".join(notes), palette.SMALL) + 14
+    return page.paragraph(Box(box.x, box.y, box.width, 3.5 * palette.SMALL.line), " ".join(notes), palette.SMALL) + 14
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ def _table(tumours: list[Dataset]) -> Iterator[str]:
 
 def _predictions(groups: list[Dataset]) -> Iterator[str]:
     if not groups:
-        yield "None; the reasons are below."
+        yield "None. Where one was asked for, the reason is below."
     for group in groups:
         numbers = [item for item in tree.children(group) if item.ValueType == "NUM"]
         probability, lower, upper = (_number(item) for item in numbers[:3])

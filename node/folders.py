@@ -52,7 +52,7 @@ def _refuse_two_patients(case: CaseFiles) -> None:
     if before is None or after is None:
         return
     if conflict := patient_conflict(before.patient, after.patient):
-        raise InputUnfit(Code.INPUTS_MISSING, f"the folders are of two patients: {conflict}")
+        raise InputUnfit(Code.PATIENTS_DIFFER, f"the folders are of two patients: {conflict}")
     if after.study_date <= before.study_date:
         reason = f"the restaging exam ({after.study_date}) is not after the baseline ({before.study_date})"
         raise InputUnfit(Code.INPUTS_MISSING, reason)

@@ -6,6 +6,7 @@ Deterministic: the same study gives the same UIDs and the same bytes, so that a 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
@@ -134,13 +135,12 @@ def encoded(dataset: Dataset) -> bytes:
 
 
 def in_syntax(dataset: Dataset, syntax: str) -> Dataset:
-    """The same object in another uncompressed transfer syntax, as a file in that syntax reads."""
-    buffer = BytesIO()
-    copy = dcmread(BytesIO(encoded(dataset)))
+    """The same image in another uncompressed transfer syntax, as a file in that syntax reads."""
+    copy = deepcopy(dataset)
     copy.file_meta.TransferSyntaxUID = UID(syntax)
-    little, implicit = UID(syntax).is_little_endian, UID(syntax).is_implicit_VR
-    copy.save_as(buffer, enforce_file_format=True, little_endian=little, implicit_vr=implicit)
-    return dcmread(BytesIO(buffer.getvalue()))
+    if not UID(syntax).is_little_endian:
+        copy.PixelData = np.frombuffer(dataset.PixelData, np.uint16).byteswap().tobytes()
+    return dcmread(BytesIO(encoded(copy)))
 
 
 def write(datasets: Iterable[Dataset], folder: Path) -> list[Path]:

@@ -23,8 +23,8 @@ Features = NDArray[np.float64]
 Labels = NDArray[np.bool_]
 
 INNER_FOLDS = 5
-COSTS = (0.1, 0.3, 1.0, 3.0, 10.0)
-WIDTHS = (0.02, 0.1, 0.3, 1.0)
+COSTS = (1.0, 3.0, 10.0, 30.0, 100.0)
+WIDTHS = (0.01, 0.03, 0.1, 0.3)
 """γ as multiples of 1 / number of features (the features are standardised)."""
 
 
@@ -33,7 +33,7 @@ class FinalStage:
     """A fitted machine and the logistic curve from its decision value to a probability."""
 
     classifier: Pipeline
-    calibration: LogisticRegression
+    calibration: Pipeline
 
     def probability(self, features: Features) -> NDArray[np.float64]:
         """Probability of the outcome, (patients,), from features (patients, names)."""
@@ -93,11 +93,21 @@ def out_of_fold(features: Features, labels: Labels, folds: NDArray[np.intp], see
 
 
 def _machine(C: float = 1.0, gamma: float | str = "scale") -> Pipeline:
-    return Pipeline([("scale", StandardScaler()), ("svm", SVC(C=C, gamma=gamma, kernel="rbf"))])
+    return Pipeline([("scale", StandardScaler()), ("svm", SVC(C=C, gamma=gamma, kernel="rbf", class_weight="balanced"))])
 
 
-def _platt(decisions: NDArray[np.float64], labels: Labels) -> LogisticRegression:
-    return LogisticRegression(C=10.0).fit(decisions[:, None], labels)
+def _platt(decisions: NDArray[np.float64], labels: Labels) -> Pipeline:
+    """Platt's logistic curve with his smoothed targets, (N₊ + 1) / (N₊ + 2) and 1 / (N₋ + 2) (Platt 1999, eq. 2.4).
+
+    Each patient counts once as good and once as poor, weighted by its target; the scaler makes the fit independent of
+    the machine's scale.
+    """
+    positive, negative = int(labels.sum()), int((~labels).sum())
+    target = np.where(labels, (positive + 1) / (positive + 2), 1 / (negative + 2))
+    twice = np.concatenate([decisions, decisions])[:, None]
+    outcome = np.repeat([True, False], len(labels))
+    curve = Pipeline([("scale", StandardScaler()), ("curve", LogisticRegression(C=1e4))])
+    return curve.fit(twice, outcome, curve__sample_weight=np.concatenate([target, 1 - target]))
 
 
 def _refit(features: Features, labels: Labels, chosen: Mapping[str, float], rng: np.random.Generator) -> FinalStage:

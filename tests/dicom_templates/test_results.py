@@ -1,5 +1,9 @@
+"""Built, checked, and read by programs of others: dicom3tools' dciodvfy finds no error, DCMTK's dsrdump reads it."""
+
 from __future__ import annotations
 
+import shutil
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +17,10 @@ from dicom_templates.errors import TemplateError
 from dicom_templates.identity import Kind, ResultIdentity
 from dicom_templates.results import build_results, write_part10
 from pipelines.contract import Findings
+from tests.conftest import missing
 
 MakeFindings = Callable[..., Findings]
+STORIES = ("good response", "refused", "withheld", "out of envelope", "single exam")
 ObjectsOf = Callable[[str], dict[Kind, Dataset]]
 
 
@@ -59,3 +65,61 @@ def test_an_outcome_nobody_defined_stops_the_result(make_findings: MakeFindings,
 
 def test_the_real_pair_gives_four_checked_objects(real_findings: Findings, identity: ResultIdentity) -> None:
     assert len(build_results(real_findings, identity)) == 4
+
+
+#: What dciodvfy says of right objects, and why it is wrong. Nothing else may be an error.
+KNOWN_FALSE_ERRORS: tuple[tuple[str, str], ...] = ()
+
+
+def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    if shutil.which(program) is None:
+        missing(f"{program} is not installed")
+    return subprocess.run([program, *arguments], capture_output=True, text=True, check=False, timeout=60)
+
+
+def written(objects: dict[Kind, Dataset], folder: Path) -> dict[Kind, Path]:
+    paths = {}
+    for kind, dataset in objects.items():
+        paths[kind] = folder / f"{kind}.dcm"
+        write_part10(dataset, paths[kind])
+    return paths
+
+
+def errors(path: Path) -> list[str]:
+    lines = (run("dciodvfy", str(path)).stderr).splitlines()
+    assert any(line.strip() in ("Segmentation", "Comprehensive3DSR", "SCImage") for line in lines), lines
+    known = [text for text, _ in KNOWN_FALSE_ERRORS]
+    return [line for line in lines if line.startswith("Error") and not any(text in line for text in known)]
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize("story", STORIES)
+def test_dciodvfy_finds_no_error(objects_of: ObjectsOf, tmp_path: Path, story: str) -> None:
+    for path in written(objects_of(story), tmp_path).values():
+        assert errors(path) == []
+
+
+@pytest.mark.peers
+def test_dciodvfy_finds_no_error_in_the_real_pair(
+    real_findings: Findings, identity: ResultIdentity, tmp_path: Path
+) -> None:
+    objects = {result.kind: result.dataset for result in build_results(real_findings, identity)}
+    for path in written(objects, tmp_path).values():
+        assert errors(path) == []
+
+
+@pytest.mark.peers
+def test_dciodvfy_would_have_found_one(objects_of: ObjectsOf, tmp_path: Path) -> None:
+    page = objects_of("refused")[Kind.SUMMARY]
+    del page.ConversionType
+    write_part10(page, tmp_path / "broken.dcm")
+    assert errors(tmp_path / "broken.dcm")
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize("story", STORIES)
+def test_dsrdump_reads_the_report(objects_of: ObjectsOf, tmp_path: Path, story: str) -> None:
+    path = written(objects_of(story), tmp_path)[Kind.REPORT]
+    dump = run("dsrdump", str(path))
+    assert dump.returncode == 0 and "RESEARCH USE ONLY" in dump.stdout
+    assert not [line for line in dump.stderr.splitlines() if line.startswith("E:")]

@@ -37,4 +37,8 @@ def test_numbers_stand_in_a_row_under_their_exam(rendered: Callable[[str], str])
 
 def test_a_report_without_numbers_says_so(rendered: Callable[[str], str]) -> None:
     text = rendered("refused")
-    assert "No tumour outline" in text and "[NO_DIFFUSION]" in text and "None; the reasons are below." in text
+    assert (
+        "No tumour outline" in text
+        and "[NO_DIFFUSION]" in text
+        and "None. Where one was asked for, the reason is below." in text
+    )

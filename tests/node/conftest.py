@@ -6,7 +6,7 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,7 +22,6 @@ from node.database import Database
 from node.match import MatchingRules
 from node.objects import read_facts
 from node.plan import Planner
-from node.receive import Listener
 from node.records import JobTicket, PairState, Proposal, ResultFile, StudyState
 from node.schema import job_table, pair_table, study_table
 from node.settle import settle
@@ -161,20 +160,3 @@ def configured(data_dir: Path, *peers: dict[str, Any], **sections: Any) -> Confi
     """A configuration of a node on a free port of this machine."""
     node = {"host": "127.0.0.1", "port": free_port(), "data_dir": str(data_dir)}
     return Config.model_validate({"node": node, "peer": list(peers), **sections})
-
-
-@pytest.fixture
-def listening(store: Store) -> Iterator[Callable[..., Config]]:
-    """Opens a listener for some peers; the configuration says where."""
-    opened = []
-
-    def listen(*peers: dict[str, Any]) -> Config:
-        config = configured(store.folder, *peers)
-        listener = Listener(config, store)
-        listener.open()
-        opened.append(listener)
-        return config
-
-    yield listen
-    for listener in opened:
-        listener.close()

@@ -1,7 +1,8 @@
-"""A prepared cohort in memory whose planted ADC after therapy decides the outcome, and settings that train in seconds."""
+"""A prepared cohort in memory whose planted ADC decides the outcome, and settings that train in seconds."""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,7 @@ def prepared(time_point: TimePoint, adc: float, radius: float, seed: int) -> Pre
     return prepare_exam(exam, mask_of(exam), PrepareSettings(SIZE.spacing, RULE))
 
 
+@lru_cache(maxsize=1)
 def made_up_patients(count: int = 24) -> tuple[PreparedPatient, ...]:
     """Half of the patients respond: their ADC after therapy is 1.5, not 1.0, and their tumour smaller."""
     rng = np.random.default_rng(0)
