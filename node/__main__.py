@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -150,14 +150,18 @@ def score(
 ) -> None:
     """Score the exams in two folders, without a PACS: the same findings as the node's for the same files."""
     from node.folders import score_folders
+    from pipelines.bundle import BundleError
     from pipelines.models import load_models
 
     if baseline is None and restaging is None:
         raise typer.BadParameter("name at least one exam: --baseline DIR, --restaging DIR")
     settings = _configured(config) if config else Config()
     scoring = settings.scoring
-    with console.status("loading models"):
-        models = load_models(settings.bundles_dir, scoring.systems, scoring.device)
+    try:
+        with console.status("loading models"):
+            models = load_models(settings.bundles_dir, scoring.systems, scoring.device)
+    except (BundleError, ValueError) as error:
+        _leave(str(error), USAGE)
     with console.status("scoring"):
         result = score_folders(baseline, restaging, out, models, scoring.roi_pattern)
     typer.echo(result.report)
@@ -202,13 +206,22 @@ def train(
     cohort: Annotated[Path, typer.Option(help="Folder with cohort.csv.", metavar="DIR")],
     out: Annotated[Path, typer.Option(help="Folder for the bundle.", metavar="BUNDLE")],
     seed: Annotated[int, typer.Option(help="The same seed gives the same bundle on the same machine.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that read the exams.")] = 1,
+    device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
 ) -> None:
     """Train a system on a cohort folder (the phantom's or your own) and write its bundle."""
-    from node.progress import bar
-    from pipelines.training.train import train as run
+    from node.progress import bars
+    from pipelines.bundle import BundleError
+    from pipelines.models import choose_device
+    from pipelines.training import CohortError, TrainingSettings
+    from pipelines.training import train as run
 
-    with bar("training") as advance:
-        run(system, cohort, out, seed=seed, progress=advance)
+    try:
+        settings = TrainingSettings(seed=seed, workers=workers, device=str(choose_device(device)))
+        with bars() as advance:
+            run(system, cohort, out, settings, advance)
+    except (BundleError, CohortError, ValueError) as error:
+        _leave(str(error), UNFIT)
     console.print(f"bundle written to {out}", markup=False)
 
 
@@ -242,7 +255,7 @@ def main() -> None:
         _leave(f"{error.filename}: {error.strerror}" if error.filename else str(error), ATTENTION)
 
 
-def _leave(message: str, code: int) -> None:
+def _leave(message: str, code: int) -> NoReturn:
     errors.print(message, style="red", markup=False)
     sys.exit(code)
 

@@ -201,17 +201,12 @@ def _mask(loading: Loading, exam: Exam, segmenter: Segmenter | None, roi_pattern
 
 
 def _parameters(exam: Exam) -> tuple[tuple[str, str], ...]:
-    """What preprocessing chose, for the report."""
-    used = [
-        (f"{role} series", f"{series.role.description} ({series.role.series_uid})")
-        for role, series in exam.files.chosen.items()
-        if role in {Role.T2_AXIAL, Role.DWI, Role.ADC, Role.CE_T1}
-    ]
+    """What preprocessing chose, for the report; series and mask stand there already."""
     slices, rows, columns = exam.t2.spacing
-    used.append(("T2 voxel", f"{rows:.3g} × {columns:.3g} × {slices:.3g} mm"))
-    used.append(("ADC", "none" if exam.adc is None else exam.adc.fit))
-    used.append(("mask", "none" if exam.mask is None else exam.mask.how))
-    return tuple(used)
+    return (
+        ("T2 voxel", f"{rows:.3g} × {columns:.3g} × {slices:.3g} mm"),
+        ("ADC", "none" if exam.adc is None else exam.adc.fit),
+    )
 
 
 def _compare_b_values(case: Case) -> Statements:
