@@ -13,7 +13,7 @@ from node import lease, outbox
 from node.database import Database
 from node.errors import JobError
 from node.flow import JOB, move, sources
-from node.records import Claim, DeliveryState, JobState, JobTicket, PairState, Proposal, ResultFile
+from node.records import Claim, DeliveryState, JobState, JobTicket, Outcome, PairState, Proposal, ResultFile
 from node.schema import delivery_table, job_table, pair_table, result_table
 
 log = structlog.get_logger()
@@ -96,7 +96,7 @@ def renew(database: Database, claimed: Claim, lease_seconds: float) -> None:
         lease.renew(connection, job_table, claimed, lease_seconds)
 
 
-def finish(database: Database, ticket: JobTicket, results: Sequence[ResultFile], peers: Sequence[str]) -> JobState:
+def finish(database: Database, ticket: JobTicket, outcome: Outcome, peers: Sequence[str]) -> JobState:
     """Results, their deliveries and "job done" in one transaction: all of it happened, or none. Raises LeaseLost.
 
     Where the pair meanwhile has other inputs, or is a pair no more, the result is abandoned: a newer job follows.
@@ -106,12 +106,14 @@ def finish(database: Database, ticket: JobTicket, results: Sequence[ResultFile],
         pair = connection.execute(select(pair_table).where(pair_table.c.id == ticket.pair_id)).one()
         wanted = pair.version == ticket.version and pair.inputs_digest and pair.state == PairState.READY
         if wanted:
-            for result in results:
+            for result in outcome.results:
                 result_id = _insert_result(connection, ticket, result)
                 outbox.put(connection, result_id, peers)
         state = JobState.DONE if wanted else JobState.ABANDONED
-        _end(connection, ticket.claim, state, "" if wanted else "the pair changed while it was being scored")
-    log.info("job.finished", job=ticket.claim.id, state=str(state), results=len(results) if wanted else 0)
+        _end(
+            connection, ticket.claim, state, outcome.refused if wanted else "the pair changed while it was being scored"
+        )
+    log.info("job.finished", job=ticket.claim.id, state=str(state), results=len(outcome.results) if wanted else 0)
     return state
 
 

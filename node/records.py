@@ -175,6 +175,14 @@ class ResultFile:
 
 
 @dataclass(frozen=True)
+class Outcome:
+    """What a job made: its objects, and in words what it refused (for `restage status`)."""
+
+    results: tuple[ResultFile, ...]
+    refused: str
+
+
+@dataclass(frozen=True)
 class Parcel:
     """A claimed delivery: one result file for one peer."""
 
@@ -192,6 +200,7 @@ __all__ = [
     "JobTicket",
     "Matching",
     "ObjectFacts",
+    "Outcome",
     "PairState",
     "Parcel",
     "Proposal",

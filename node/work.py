@@ -24,7 +24,7 @@ from node.database import Database
 from node.errors import JobError, LeaseLost, RestageError
 from node.gather import gather_case, inputs_digest
 from node.installation import device_uid
-from node.records import JobTicket, ResultFile
+from node.records import JobTicket, Outcome, ResultFile
 from node.release import releasable
 from node.store import Store, write_durably
 from pipelines.contract import CaseFiles, Findings, InputUnfit, Models
@@ -53,9 +53,9 @@ class Worker:
             return False
         try:
             with _heartbeat(self.database, ticket, seconds):
-                results = self._results(ticket)
+                outcome = self._outcome(ticket)
             receivers = [peer.name for peer in self.config.peers_receiving]
-            jobs.finish(self.database, ticket, results, receivers)
+            jobs.finish(self.database, ticket, outcome, receivers)
         except SystemExit:
             jobs.give_back(self.database, ticket.claim)
             raise
@@ -82,7 +82,7 @@ class Worker:
         except LeaseLost as lost:
             log.warning("job.lease_lost", job=ticket.claim.id, reason=str(lost))
 
-    def _results(self, ticket: JobTicket) -> list[ResultFile]:
+    def _outcome(self, ticket: JobTicket) -> Outcome:
         started = time.monotonic()
         try:
             case = self._case(ticket)
@@ -98,7 +98,8 @@ class Worker:
             scoring_seconds=round(scored - started, 1),
             encoding_seconds=round(time.monotonic() - scored, 1),
         )
-        return self._keep(ticket, findings, results)
+        refused = "; ".join(f"{one.subject}: {one.reason} [{one.code}]" for one in sendable.refusals)
+        return Outcome(tuple(self._keep(ticket, findings, results)), refused)
 
     def _case(self, ticket: JobTicket) -> CaseFiles:
         """The case that the job was put for; Overtaken where what is stored now is another."""

@@ -131,7 +131,7 @@ def check_exam(envelope: Mapping[str, Any], facts: Facts, subject: str) -> tuple
         if name in facts and not _within(ACQUISITION[name], facts[name], low, high)
     ]
     appearance = _appearance_reason(envelope["appearance"], facts)
-    return tuple(f"{subject}: {reason}" for reason in [*reasons, *appearance])
+    return tuple(f"{subject}: {reason}" if subject else reason for reason in [*reasons, *appearance])
 
 
 def check_case(envelope: Mapping[str, Any], exams: Mapping[TimePoint, Facts]) -> Envelope:

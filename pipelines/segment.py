@@ -19,7 +19,19 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from pipelines.bundle import Bundle, BundleError
-from pipelines.contract import Code, Exam, FloatArray, InputUnfit, Mask, MaskArray, MaskOrigin, ModelIdentity, Volume
+from pipelines.contract import (
+    Code,
+    Envelope,
+    Exam,
+    FloatArray,
+    InputUnfit,
+    Mask,
+    MaskArray,
+    MaskOrigin,
+    ModelIdentity,
+    Volume,
+)
+from pipelines.envelope import check_case, check_exam, exam_facts
 from pipelines.features import DiffusionInputs, diffusion_inputs
 from pipelines.resample import onto
 
@@ -120,6 +132,7 @@ class TumourSegmenter:
         self._size = SegmenterSize.from_json(bundle.manifest.network)
         self._threshold = float(bundle.manifest.thresholds["probability"])
         self._min_cm3 = float(bundle.manifest.thresholds["min_volume_cm3"])
+        self._envelope = bundle.manifest.envelope
         self._device = device
         self._network = segmenter_network(self._size)
         load_weights(self._network, bundle)
@@ -149,11 +162,27 @@ class TumourSegmenter:
                 f"(largest region {volume:.2f} cm³); outline it by hand (SEG or RTSTRUCT) if there is one"
             )
             raise InputUnfit(Code.NO_TUMOUR_FOUND, reason)
+        return Mask(
+            array=mask,
+            origin=MaskOrigin.MODEL,
+            how=self._how(exam, diffusion),
+            algorithm=self._identity.name,
+            version=self._identity.version,
+            model=self._identity,
+        )
+
+    def envelope(self, exam: Exam) -> Envelope:
+        """Whether the images look like the segmenter's training cohort; raises InputUnfit without diffusion."""
+        facts = exam_facts(exam, diffusion_inputs(exam))
+        return check_case(self._envelope, {exam.files.time_point: facts})
+
+    def _how(self, exam: Exam, diffusion: DiffusionInputs) -> str:
         how = (
             f"segmented automatically by {self._identity.name} {self._identity.version} from axial T2, "
             f"DWI b {max(diffusion.dwi):g} s/mm² and ADC; not checked by a reader"
         )
-        return Mask(mask, MaskOrigin.MODEL, how, algorithm=self._identity.name, version=self._identity.version)
+        departures = check_exam(self._envelope, exam_facts(exam, diffusion), "")
+        return f"{how}; unlike the segmenter's training cohort: {'; '.join(departures)}" if departures else how
 
     def probability(self, channels: FloatArray) -> FloatArray:
         """Tumour probability per voxel (slices, rows, columns) of one exam's channels (3, slices, rows, columns)."""

@@ -115,7 +115,9 @@ def out_of_fold(features: Features, labels: Labels, folds: NDArray[np.intp], see
 
 
 def _machine(C: float, gamma: float) -> Pipeline:
-    return Pipeline([("scale", StandardScaler()), ("svm", SVC(C=C, gamma=gamma, kernel="rbf", class_weight="balanced"))])
+    return Pipeline(
+        [("scale", StandardScaler()), ("svm", SVC(C=C, gamma=gamma, kernel="rbf", class_weight="balanced"))]
+    )
 
 
 def _platt(decisions: NDArray[np.float64], labels: Labels) -> Pipeline:

@@ -30,9 +30,9 @@ class Sequence(StrEnum):
 
 
 CHANNELS: Mapping[Sequence, tuple[str, ...]] = {
-    Sequence.T2: ("image", "mask"),
+    Sequence.T2: ("image", "tumour", "mask"),
     Sequence.DWI: ("image", "adc", "mask"),
-    Sequence.CE_T1: ("image", "mask"),
+    Sequence.CE_T1: ("image", "tumour", "mask"),
 }
 
 
@@ -56,8 +56,8 @@ def signature_input(
 ) -> FloatArray:
     """Channels of ``CHANNELS[sequence]``, float32 (channels, pixels, pixels).
 
-    Weighted images as 0–255 of their volume divided by 255; ADC (10⁻³ mm²/s) divided by 3.5, invalid voxels 0; the
-    mask as the share of each pixel it covers.
+    ``image``: 0–255 of its volume divided by 255; ``tumour``: the image times the mask; ``adc``: 10⁻³ mm²/s divided by
+    3.5, invalid voxels 0; ``mask``: the share of each pixel it covers.
 
     Raises
     ------
@@ -78,8 +78,9 @@ def signature_input(
     if sequence is Sequence.DWI:
         planes["adc"] = np.clip(np.nan_to_num(diffusion.adc.array[index], nan=0.0) / ADC_SCALE, 0.0, 1.5)
     where = _positions(on_source[index], source.spacing[1:], rule)
-    cut = [ndimage.map_coordinates(planes[name], where, order=1, mode="nearest") for name in CHANNELS[sequence]]
-    return np.stack(cut).astype(np.float32)
+    cut = {name: ndimage.map_coordinates(plane, where, order=1, mode="nearest") for name, plane in planes.items()}
+    cut["tumour"] = cut["image"] * cut["mask"]
+    return np.stack([cut[name] for name in CHANNELS[sequence]]).astype(np.float32)
 
 
 def _source(exam: Exam, sequence: Sequence, diffusion: DiffusionInputs) -> Volume:

@@ -35,7 +35,7 @@ class SignatureSettings:
     size: SignatureSize = SMALL
     rule: CropRule = field(default_factory=CropRule)
     folds: int = 5
-    epochs: int = 40
+    epochs: int = 32
     batch: int = 32
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2

@@ -255,9 +255,12 @@ def _batches(count: int, chosen: SignatureSettings, generator: torch.Generator) 
 
 
 def _augmented(batch: torch.Tensor, sequence: signature_inputs.Sequence, generator: torch.Generator) -> torch.Tensor:
-    changed = weighted(turned(batch, 15.0, 0.1, generator), (CHANNELS[sequence].index("image"),), generator)
-    if "adc" in CHANNELS[sequence]:
-        changed = mapped(changed, CHANNELS[sequence].index("adc"), generator)
+    channel = {name: index for index, name in enumerate(CHANNELS[sequence])}
+    changed = weighted(turned(batch, 15.0, 0.1, generator), (channel["image"],), generator)
+    if "adc" in channel:
+        changed = mapped(changed, channel["adc"], generator)
+    if "tumour" in channel:
+        changed[:, channel["tumour"]] = changed[:, channel["image"]] * changed[:, channel["mask"]]
     return changed
 
 

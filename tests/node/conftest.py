@@ -22,7 +22,7 @@ from node.database import Database
 from node.match import MatchingRules
 from node.objects import read_facts
 from node.plan import Planner
-from node.records import JobTicket, PairState, Proposal, ResultFile, StudyState
+from node.records import JobTicket, Outcome, PairState, Proposal, ResultFile, StudyState
 from node.schema import job_table, pair_table, study_table
 from node.settle import settle
 from node.store import Kept, Store
@@ -88,7 +88,7 @@ class Bench:
         return ticket
 
     def finish(self, ticket: JobTicket, results: Sequence[ResultFile], peers: Sequence[str] = ("pacs",)) -> str:
-        return str(jobs.finish(self.database, ticket, results, peers))
+        return str(jobs.finish(self.database, ticket, Outcome(tuple(results), ""), peers))
 
     def done_job(self, results: Sequence[ResultFile], peers: Sequence[str] = ("pacs",)) -> int:
         """A pair whose one job has made these results, due for these peers; its number."""

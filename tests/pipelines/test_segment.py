@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from pipelines import segment
 from pipelines.bundle import BundleError, save_bundle
 from pipelines.contract import Code, Exam, InputUnfit, MaskOrigin
+from pipelines.envelope import exam_facts, fit_envelope
 from pipelines.features import diffusion_inputs
 from pipelines.segment import (
     SegmenterSize,
@@ -38,6 +40,12 @@ class DarkT2(torch.nn.Module):
         return (self.limit - batch[:, :1]) * 200
 
 
+@lru_cache
+def image_facts(seed: int) -> dict[str, float]:
+    exam = made_up_exam(seed=seed)
+    return exam_facts(exam, diffusion_inputs(exam))
+
+
 @pytest.fixture
 def segmenter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., TumourSegmenter]:
     def build(network: torch.nn.Module, min_cm3: float = 0.5, of: torch.nn.Module | None = None) -> TumourSegmenter:
@@ -46,6 +54,7 @@ def segmenter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
             system="segmenter",
             network=SIZE.as_json(),
             thresholds={"probability": 0.5, "min_volume_cm3": min_cm3},
+            envelope=fit_envelope([image_facts(seed) for seed in range(12)], of_mask=False),
         )
         bundle = save_bundle(tmp_path / "segmenter", described, {"network": stored_weights(of or network)}, {})
         return TumourSegmenter(bundle, torch.device("cpu"))
@@ -80,7 +89,17 @@ def test_a_tumour_is_returned_on_the_t2_grid(segmenter) -> None:
     assert 2 * (mask.array & truth).sum() / (mask.array.sum() + truth.sum()) > 0.95
     assert mask.origin is MaskOrigin.MODEL
     assert (mask.algorithm, mask.version) == ("made-up", "1.0")
-    assert "DWI b 1000 s/mm²" in mask.how
+    assert mask.model is not None
+    assert mask.model.name == "made-up"
+    assert mask.how.endswith("DWI b 1000 s/mm² and ADC; not checked by a reader")
+
+
+def test_an_exam_unlike_the_training_cohort_is_segmented_and_says_so(segmenter) -> None:
+    found = segmenter(DarkT2())
+    exam = made_up_exam(b_values=(50.0, 400.0, 800.0))
+    assert "unlike the segmenter's training cohort: highest b-value 800 s/mm²" in found.segment(exam).how
+    assert found.envelope(made_up_exam(seed=50)).inside
+    assert not found.envelope(exam).inside
 
 
 def test_nothing_found_is_a_refusal_that_names_the_exam(segmenter) -> None:

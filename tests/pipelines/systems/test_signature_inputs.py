@@ -18,7 +18,7 @@ def crop(exam: Exam, sequence: Sequence, rule: CropRule = RULE) -> np.ndarray:
     return signature_input(exam, sequence, exam.mask.array, diffusion_inputs(exam), rule)
 
 
-@pytest.mark.parametrize(("sequence", "channels"), [(Sequence.T2, 2), (Sequence.DWI, 3), (Sequence.CE_T1, 2)])
+@pytest.mark.parametrize(("sequence", "channels"), [(Sequence.T2, 3), (Sequence.DWI, 3), (Sequence.CE_T1, 3)])
 def test_crops_have_the_rules_size_and_the_mask_last_and_centred(sequence, channels) -> None:
     found = crop(made_up_exam(), sequence)
     assert found.shape == (channels, 40, 40)

@@ -1,0 +1,109 @@
+"""No number that a phantom-trained model predicted leaves the node unasked."""
+
+from __future__ import annotations
+
+from datetime import date
+from itertools import product
+
+import numpy as np
+import pytest
+
+from node.release import releasable
+from pipelines.contract import (
+    Case,
+    Code,
+    Envelope,
+    Exam,
+    ExamFiles,
+    Findings,
+    Likelihood,
+    Mask,
+    MaskOrigin,
+    Measurement,
+    ModelIdentity,
+    Patient,
+    Quantity,
+    Score,
+    Statement,
+    TimePoint,
+    Volume,
+)
+
+BASELINE, RESTAGING = TimePoint.BASELINE, TimePoint.RESTAGING
+READER = "reader"
+
+
+def model(phantom_trained: bool, name: str = "net") -> ModelIdentity:
+    return ModelIdentity("signature_svm", name, "1", "sha", "cohort", "digest", phantom_trained, "research", "limits")
+
+
+def exam(when: TimePoint, drawn_by: ModelIdentity | str | None) -> Exam:
+    files = ExamFiles(when, (f"1.2.{when}",), date(2024, 1, 1), Patient("P1", "", "", "", ""), {})
+    volume = Volume(np.zeros((2, 3, 4), np.float32), np.eye(4))
+    array = np.ones((2, 3, 4), bool)
+    mask = None
+    if drawn_by == READER:
+        mask = Mask(array, MaskOrigin.READER, "drawn")
+    elif not isinstance(drawn_by, str) and drawn_by is not None:
+        mask = Mask(array, MaskOrigin.MODEL, "found", model=drawn_by)
+    elif drawn_by == "unknown model":
+        mask = Mask(array, MaskOrigin.MODEL, "found")
+    return Exam(files, volume, (), {}, None, None, mask)
+
+
+def measured(one: Exam) -> list[Measurement]:
+    if one.mask is None:
+        return []
+    return [Measurement(Quantity.VOLUME, one.files.time_point, 12.5, "cm3", one.mask.origin)]
+
+
+def findings(baseline: Exam, restaging: Exam, *trained_on_phantoms: bool) -> Findings:
+    scores = tuple(
+        Score(model(one, f"net{number}"), "response", 0.7, 0.5, 0.9, "95 %", Likelihood.HIGH, Envelope(True))
+        for number, one in enumerate(trained_on_phantoms)
+    )
+    return Findings(
+        case=Case(baseline, restaging),
+        measurements=(*measured(baseline), *measured(restaging)),
+        scores=scores,
+        refusals=(Statement(Code.INPUTS_MISSING, "x", "stays"),),
+    )
+
+
+def test_a_phantom_trained_score_is_held_back_and_said_so() -> None:
+    held = releasable(findings(exam(BASELINE, READER), exam(RESTAGING, READER), True), phantom_scores=False)
+    assert held.scores == ()
+    assert [statement.code for statement in held.refusals] == [Code.INPUTS_MISSING, Code.SCORES_WITHHELD]
+    assert "phantom_scores" in held.refusals[1].reason
+    assert "0.7" not in str(held.refusals)
+    assert len(held.measurements) == 2
+    assert all(one.mask is not None for one in held.case.exams)
+
+
+def test_a_score_of_a_model_trained_on_patients_is_sent_beside_it() -> None:
+    held = releasable(findings(exam(BASELINE, READER), exam(RESTAGING, READER), True, False), phantom_scores=False)
+    assert [score.model.name for score in held.scores] == ["net1"]
+
+
+@pytest.mark.parametrize("drawn_by", [model(True), "unknown model"])
+def test_a_mask_that_such_a_model_found_is_held_back_with_its_measurements(drawn_by: ModelIdentity | str) -> None:
+    held = releasable(findings(exam(BASELINE, READER), exam(RESTAGING, drawn_by)), phantom_scores=False)
+    assert held.case.baseline is not None
+    assert held.case.restaging is not None
+    assert held.case.baseline.mask is not None
+    assert held.case.restaging.mask is None
+    assert [(one.time_point, one.origin) for one in held.measurements] == [(BASELINE, MaskOrigin.READER)]
+    assert [statement.subject for statement in held.refusals[1:]] == ["restaging tumour mask"]
+
+
+def test_a_mask_of_a_model_trained_on_patients_is_sent() -> None:
+    whole = findings(exam(BASELINE, model(False)), exam(RESTAGING, None))
+    assert releasable(whole, phantom_scores=False) == whole
+
+
+@pytest.mark.parametrize(
+    ("drawn_by", "phantom"), list(product([READER, model(True), model(False), None], [True, False]))
+)
+def test_with_phantom_scores_everything_is_sent(drawn_by: ModelIdentity | str | None, phantom: bool) -> None:
+    whole = findings(exam(BASELINE, drawn_by), exam(RESTAGING, drawn_by), phantom)
+    assert releasable(whole, phantom_scores=True) is whole
