@@ -38,7 +38,7 @@ _UNDEFINED = 0xFFFFFFFF
 _EMPTY_OFFSET_TABLE = 8  # bytes of an item without a value, PS3.5 A.4
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 # All that pydicom raises on bytes that are not what they claim to be; some of it derives from nothing but Exception.
-_HEADER_ERRORS = (
+UNREADABLE = (
     InvalidDicomError,
     BytesLengthException,
     struct.error,
@@ -88,7 +88,7 @@ def read_facts(encoded: bytes, announced: Announced | None = None) -> ObjectFact
         _refuse_truncated(dataset)
     except ObjectError:
         raise
-    except _HEADER_ERRORS as error:
+    except UNREADABLE as error:
         raise ObjectError(NOT_DICOM, f"not a readable DICOM object: {error}") from error
     if announced is not None and announced.sop_uid != facts.sop_uid:
         raise ObjectError(MISMATCH, f"SOP Instance UID {facts.sop_uid} is not the announced {announced.sop_uid}")

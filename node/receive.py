@@ -221,8 +221,8 @@ def _application_entity(config: Config) -> AE:
     ae = AE(ae_title=config.node.ae_title)
     ae.supported_contexts = [_context(Verification), *(_context(uid) for uid in STORED_CLASSES)]
     ae.require_called_aet = True
-    # An empty list would let everybody in: a title that nobody can have keeps a node without peers closed.
-    ae.require_calling_aet = sorted({peer.ae_title for peer in config.peers}) or ["-"]
+    # An empty list would let everybody in: a title longer than the 16 bytes of a request keeps strangers out.
+    ae.require_calling_aet = sorted({peer.ae_title for peer in config.peers}) or ["no peer is configured"]
     ae.maximum_associations = _MAX_ASSOCIATIONS
     ae.maximum_pdu_size = _MAX_PDU
     ae.network_timeout = 60

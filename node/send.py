@@ -7,21 +7,24 @@ from pathlib import Path
 
 import structlog
 from pydicom import dcmread
-from pydicom.errors import InvalidDicomError
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE
 from pynetdicom.association import Association
+from pynetdicom.sop_class import Verification
 
 from node import outbox
 from node.config import Config, Peer
 from node.database import Database
 from node.errors import LeaseLost, SendError
+from node.objects import UNREADABLE
 from node.outbox import RetryPolicy
 from node.records import Parcel
 
 log = structlog.get_logger()
 
 SUCCESS = 0x0000
+# The peer kept the object, with a remark: PS3.7 C.4.2, C.4.3; PS3.4 Table B.2-1.
+WARNINGS = frozenset({0x0107, 0x0116, *range(0xB000, 0xC000)})
 _CONNECT_SECONDS = 10
 _ANSWER_SECONDS = 120
 
@@ -75,10 +78,15 @@ def _associate(our_title: str, peer: Peer, parcels: Sequence[Parcel]) -> Associa
     ae.network_timeout = _ANSWER_SECONDS
     for uid in sorted({parcel.result.sop_class_uid for parcel in parcels}):
         ae.add_requested_context(uid, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
-    association = ae.associate(peer.host, peer.port, ae_title=peer.ae_title)
+    # Verification is accepted everywhere: the association stands where no storage class is, and says which are not.
+    ae.add_requested_context(Verification)
+    where = f"{peer.name} ({peer.ae_title}@{peer.host}:{peer.port})"
+    try:
+        association = ae.associate(peer.host, peer.port, ae_title=peer.ae_title)
+    except OSError as error:
+        raise SendError(f"no association with {where}: {error}", permanent=False) from error
     if association.is_established:
         return association
-    where = f"{peer.name} ({peer.ae_title}@{peer.host}:{peer.port})"
     if association.is_rejected:
         raise SendError(f"{where} rejected the association: {_rejection(association)}", permanent=False)
     raise SendError(f"no association with {where}: it does not answer, or aborted", permanent=False)
@@ -93,7 +101,7 @@ def store(association: Association, path: Path) -> int:
     """C-STORE one file; its status where the peer took it (Success or a warning, 0xBxxx). Raises SendError."""
     try:
         dataset = dcmread(path)
-    except (OSError, InvalidDicomError) as error:
+    except UNREADABLE as error:
         raise SendError(f"the result file {path.name} cannot be read: {error}", permanent=True) from error
     try:
         answer = association.send_c_store(dataset)
@@ -106,7 +114,7 @@ def store(association: Association, path: Path) -> int:
     if "Status" not in answer:
         raise SendError("no answer to C-STORE: the association was aborted or timed out", permanent=False)
     status = int(answer.Status)
-    if status == SUCCESS or 0xB000 <= status <= 0xBFFF:
+    if status == SUCCESS or status in WARNINGS:
         return status
     comment = str(answer.get("ErrorComment", ""))
     # 0xA7xx is "out of resources": the peer asks for another try (PS3.4 Table B.2-1). Others are its last word.

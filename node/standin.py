@@ -20,7 +20,10 @@ def send_files(paths: Iterable[Path], host: str, port: int, called: str, calling
     ae = AE(ae_title=calling)
     for uid in sorted({str(dataset.SOPClassUID) for dataset in datasets}):
         ae.add_requested_context(uid, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
-    association = ae.associate(host, port, ae_title=called)
+    try:
+        association = ae.associate(host, port, ae_title=called)
+    except OSError as error:
+        raise SendError(f"no association with {called} at {host}:{port}: {error}", permanent=False) from error
     if not association.is_established:
         raise SendError(f"{called} at {host}:{port} does not accept an association from {calling}", permanent=False)
     try:

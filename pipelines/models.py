@@ -20,6 +20,8 @@ SYSTEMS: Mapping[str, Callable[[Bundle, torch.device], ScoringSystem]] = {"signa
 def load_models(folder: Path | None, systems: Sequence[str], device: str = "auto") -> Models:
     """The segmenter and the named systems from ``folder`` (default: the bundles shipped with the package).
 
+    Without any system there is no segmenter either: only readers' masks are measured.
+
     ``device``: ``cpu``, ``cuda``, or ``auto`` for CUDA where there is a usable one.
 
     Raises
@@ -32,6 +34,8 @@ def load_models(folder: Path | None, systems: Sequence[str], device: str = "auto
     unknown = [name for name in systems if name not in SYSTEMS]
     if unknown:
         raise ValueError(f"unknown system {', '.join(unknown)}; there are {', '.join(SYSTEMS)}")
+    if not systems:
+        return Models()
     root, where = folder or PACKAGED, choose_device(device)
     loaded = tuple(SYSTEMS[name](_bundle(root / name, name), where) for name in systems)
     return Models(segmenter=TumourSegmenter(_bundle(root / SEGMENTER, SEGMENTER), where), systems=loaded)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pipelines.bundle import Bundle
+from pipelines.systems.final_stage import INNER_FOLDS
 from pipelines.training.cohort import Cohort, CohortError, CohortPatient, read_cohort
 from pipelines.training.prepare import PreparedPatient, PrepareSettings, prepare_cohort
 from pipelines.training.segmenter import train_segmenter
@@ -48,7 +49,7 @@ def train(
 
 def _demand_enough(cohort: Cohort, prepared: Sequence[PreparedPatient], settings: TrainingSettings) -> None:
     """Every outcome needs a patient in every fold, inner folds included."""
-    needed = 2 * settings.signature.folds
+    needed = max(2 * settings.signature.folds, 2 * INNER_FOLDS)
     for outcome in (True, False):
         usable = [p for p in prepared if not p.refusal and p.patient.good_response is outcome]
         if len(usable) < needed:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 from multiprocessing import get_context
@@ -94,6 +94,12 @@ def prepare_cohort(
         )
         for index, patient in enumerate(cohort.patients)
     )
+
+
+def cohort_words(cohort: Cohort, patients: Collection[PreparedPatient]) -> str:
+    """What a manifest says of the patients a model learnt from."""
+    source = "simulated cohort (restage phantom)" if cohort.simulated else "cohort"
+    return f"{source}, {len(patients)} patients, {len({p.patient.site for p in patients})} sites"
 
 
 def _run(tasks: list[_Task], workers: int) -> Iterator[None]:

@@ -20,7 +20,7 @@ from pipelines.segment import largest_region, segmenter_network, stored_weights
 from pipelines.training.augment import mapped, turned, weighted
 from pipelines.training.cohort import Cohort
 from pipelines.training.folds import folds_digest, patient_folds
-from pipelines.training.prepare import PreparedExam, PreparedPatient
+from pipelines.training.prepare import PreparedExam, PreparedPatient, cohort_words
 from pipelines.training.settings import Progress, SegmenterSettings, TrainingSettings, fixed_random_state
 
 INTENDED_USE = "Outlines the primary rectal tumour on axial T2-weighted MRI, before or after therapy. Research only."
@@ -76,7 +76,6 @@ def _manifest(
     metrics: dict[str, float],
     training: dict[str, Any],
 ) -> Manifest:
-    source = "simulated cohort (restage phantom)" if cohort.simulated else "cohort"
     exams = [exam for patient in usable for exam in patient.exams.values()]
     smallest = float(np.quantile([np.exp(exam.features["log_volume"]) for exam in exams], 0.01))
     return Manifest(
@@ -87,7 +86,7 @@ def _manifest(
         intended_use=INTENDED_USE,
         limits=LIMITS,
         phantom_trained=cohort.simulated,
-        cohort=f"{source}, {len(usable)} patients, {len({p.patient.site for p in usable})} sites",
+        cohort=cohort_words(cohort, usable),
         cohort_digest=cohort.digest,
         inputs=("axial T2", "DWI with at least two b-values up to 1100 s/mm²"),
         preprocessing={"in_plane_mm": settings.segmenter.size.spacing, "weighted": "2 × foreground median", "adc": 3.5},

@@ -13,25 +13,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch.nn.functional import binary_cross_entropy_with_logits
 
 from pipelines.bundle import Bundle, Manifest, save_bundle
-from pipelines.contract import FloatArray, TimePoint
+from pipelines.contract import TimePoint
 from pipelines.envelope import fit_envelope
 from pipelines.features import pair_features
 from pipelines.systems import signature_inputs
 from pipelines.systems.final_stage import fit_with_refits, out_of_fold
-from pipelines.systems.signature_inputs import CHANNELS
-from pipelines.systems.signature_network import signature_network
-from pipelines.systems.signature_svm import OUTCOME, signature_name, with_changes
-from pipelines.training.augment import mapped, turned, weighted
+from pipelines.systems.signature_svm import OUTCOME, with_changes
 from pipelines.training.cohort import Cohort
 from pipelines.training.folds import folds_digest, patient_folds
 from pipelines.training.metrics import cut_offs, discrimination
-from pipelines.training.prepare import PreparedPatient
-from pipelines.training.settings import Progress, SignatureSettings, TrainingSettings, fixed_random_state
+from pipelines.training.prepare import PreparedPatient, cohort_words
+from pipelines.training.settings import Progress, TrainingSettings, fixed_random_state
+from pipelines.training.signature_networks import Signatures, complete, enough, outcomes, train_networks
 
 T2, DWI, CE_T1 = signature_inputs.Sequence.T2, signature_inputs.Sequence.DWI, signature_inputs.Sequence.CE_T1
 VARIANTS: Mapping[str, tuple[signature_inputs.Sequence, ...]] = {
@@ -63,15 +59,15 @@ LIMITS = (
     "tumours, nor for other treatments than the cohort's. Depends on the tumour masks."
 )
 
-Signatures = Mapping[str, NDArray[np.float64]]
-
 
 @dataclass(frozen=True)
-class Trained:
-    """Networks of every signature and fold as tensors, and the out-of-fold signatures (NaN: sequence missing)."""
+class Stages:
+    """The final stage of each model: estimators for the bundle, description, out-of-fold figures, cut-offs."""
 
-    weights: Mapping[str, torch.Tensor]
-    signatures: Signatures
+    estimators: Mapping[str, Mapping[str, Any]]
+    described: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    thresholds: Mapping[str, Any]
 
 
 def train_signature_svm(
@@ -81,25 +77,52 @@ def train_signature_svm(
     settings: TrainingSettings,
     progress: Progress,
 ) -> Bundle:
-    """Train networks and final stages on the usable patients of a cohort and save the bundle."""
+    """Train networks and final stages on the usable patients of a cohort and save the bundle.
+
+    A model whose sequences too few patients have is left out.
+    """
     usable = [patient for patient in patients if not patient.refusal]
     folds = patient_folds([p.patient for p in usable], settings.signature.folds, settings.seed)
-    labels = np.array([p.patient.good_response for p in usable])
     with fixed_random_state(settings.seed, settings.threads):
-        trained = _train_networks(usable, labels, folds, settings, progress)
-    fitted, described, metrics, thresholds = {}, {}, {}, {}
-    for done, (name, sequences) in enumerate(VARIANTS.items(), start=1):
-        rows = _complete(usable, sequences)
-        names, features = final_features(usable, trained.signatures, sequences)
-        stage = fit_with_refits(features[rows], labels[rows], settings.seed, settings.signature.refits)
-        fitted[name] = stage.estimators()
-        described[name] = {"sequences": [str(s) for s in sequences], "features": list(names), "chosen": stage.chosen}
-        metrics[name], held_out = _figures(usable, features, names, rows, folds, settings.seed)
-        thresholds[name] = cut_offs(labels[rows], held_out)
-        progress("fitting the final stages", done, len(VARIANTS))
+        trained = train_networks(usable, folds, settings, progress)
+    stages = _fit_stages(usable, trained.signatures, folds, settings, progress)
     training = _training(usable, patients, folds, settings)
-    network = {"size": settings.signature.size.as_json(), "folds": settings.signature.folds, "variants": described}
-    manifest = Manifest(
+    manifest = _manifest(cohort, usable, settings, stages, training)
+    return save_bundle(out, manifest, {"networks": trained.weights}, stages.estimators)
+
+
+def _fit_stages(
+    usable: Sequence[PreparedPatient],
+    signatures: Signatures,
+    folds: NDArray[np.intp],
+    settings: TrainingSettings,
+    progress: Progress,
+) -> Stages:
+    labels = outcomes(usable)
+    estimators, described, metrics, thresholds = {}, {}, {}, {}
+    for done, (name, sequences) in enumerate(VARIANTS.items(), start=1):
+        rows = complete(usable, sequences)
+        if enough(labels[rows], settings.signature.folds):
+            names, features = final_features(usable, signatures, sequences)
+            stage = fit_with_refits(features[rows], labels[rows], settings.seed, settings.signature.refits)
+            estimators[name] = stage.estimators()
+            chosen = {"features": list(names), "chosen": stage.chosen}
+            described[name] = {"sequences": [str(s) for s in sequences]} | chosen
+            metrics[name], held_out = _figures(usable, features, names, rows, folds, settings.seed)
+            thresholds[name] = cut_offs(labels[rows], held_out)
+        progress("fitting the final stages", done, len(VARIANTS))
+    return Stages(estimators, described, metrics, thresholds)
+
+
+def _manifest(
+    cohort: Cohort,
+    usable: Sequence[PreparedPatient],
+    settings: TrainingSettings,
+    stages: Stages,
+    training: Mapping[str, Any],
+) -> Manifest:
+    size = {"size": settings.signature.size.as_json(), "folds": settings.signature.folds}
+    return Manifest(
         system="signature_svm",
         name="restage-signature-svm",
         version=settings.version,
@@ -107,21 +130,20 @@ def train_signature_svm(
         intended_use=INTENDED_USE,
         limits=LIMITS,
         phantom_trained=cohort.simulated,
-        cohort=_cohort_words(cohort, usable),
+        cohort=cohort_words(cohort, usable),
         cohort_digest=cohort.digest,
         inputs=(
-            "axial T2 and DWI (three b-values up to 1100 s/mm²) before and after therapy",
-            "contrast-enhanced T1: optional",
-            "a tumour mask on both",
+            "axial T2 and DWI before and after therapy; b-values up to 1100 s/mm²: two, three where curvature is used",
+            "contrast-enhanced T1 before and after therapy: optional, another model is used without",
+            "a tumour mask on both exams",
         ),
         preprocessing={"crop": settings.signature.rule.as_json(), "weighted": "0–255 of the volume", "adc": 3.5},
-        network=network,
-        thresholds=thresholds,
+        network=size | {"variants": stages.described},
+        thresholds=stages.thresholds,
         envelope=fit_envelope([exam.facts for patient in usable for exam in patient.exams.values()]),
-        metrics=metrics,
+        metrics=stages.metrics,
         training=training,
     )
-    return save_bundle(out, manifest, {"networks": trained.weights}, fitted)
 
 
 def final_features(
@@ -137,11 +159,6 @@ def final_features(
     return tuple(named), np.stack(list(named.values()), axis=1)
 
 
-def _complete(patients: Sequence[PreparedPatient], sequences: Sequence[signature_inputs.Sequence]) -> NDArray[np.bool_]:
-    """Which patients have all the sequences at both time points."""
-    return np.array([all(str(s) in exam.crops for s in sequences for exam in p.exams.values()) for p in patients])
-
-
 def _figures(
     patients: Sequence[PreparedPatient],
     features: NDArray[np.float64],
@@ -151,7 +168,7 @@ def _figures(
     seed: int,
 ) -> tuple[dict[str, Any], NDArray[np.float64]]:
     """Out-of-fold figures of signatures alone (FDL), measured features alone, and both; the latter's probabilities."""
-    labels = np.array([p.patient.good_response for p in patients])[rows]
+    labels = outcomes(patients)[rows]
     known = [p.patient.true_probability for p in patients]
     true = np.array(known, dtype=np.float64)[rows] if all(p is not None for p in known) else None
     is_measured = np.array([name in MEASURED for name in names])
@@ -180,90 +197,3 @@ def _training(
         "figures": "out of fold: networks, scaler, C, gamma and calibration never saw the patient; the signatures the "
         "final stage learns from come from networks that saw the other folds",
     }
-
-
-def _cohort_words(cohort: Cohort, usable: Sequence[PreparedPatient]) -> str:
-    source = "simulated cohort (restage phantom)" if cohort.simulated else "cohort"
-    return f"{source}, {len(usable)} patients, {len({p.patient.site for p in usable})} sites"
-
-
-def _train_networks(
-    patients: Sequence[PreparedPatient],
-    labels: NDArray[np.bool_],
-    folds: NDArray[np.intp],
-    settings: TrainingSettings,
-    progress: Progress,
-) -> Trained:
-    weights: dict[str, torch.Tensor] = {}
-    signatures: dict[str, NDArray[np.float64]] = {}
-    count = settings.signature.folds
-    jobs = [(time_point, s) for s in signature_inputs.Sequence for time_point in TimePoint]
-    for index, (time_point, sequence) in enumerate(jobs):
-        name = signature_name(time_point, sequence)
-        rows = np.flatnonzero(_complete(patients, (sequence,)))
-        signatures[name] = np.full(len(patients), np.nan)
-        if len(rows) < 2 * count or len(np.unique(labels[rows])) < 2:
-            continue
-        crops = np.stack([patients[int(i)].exams[time_point].crops[str(sequence)] for i in rows]).astype(np.float32)
-        for fold in range(count):
-            apart = folds[rows] == fold
-            seed = settings.seed + 1000 * index + fold
-            network = fit_signature(crops[~apart], labels[rows][~apart], sequence, seed, settings)
-            signatures[name][rows[apart]] = predict(network, crops[apart], settings.device)
-            weights |= {f"{name}.{fold}.{key}": _stored(value) for key, value in network.state_dict().items()}
-            progress("training signatures", index * count + fold + 1, len(jobs) * count)
-    return Trained(weights, signatures)
-
-
-def fit_signature(
-    crops: FloatArray,
-    labels: NDArray[np.bool_],
-    sequence: signature_inputs.Sequence,
-    seed: int,
-    settings: TrainingSettings,
-) -> torch.nn.Module:
-    """One signature network, trained on crops (patients, channels, pixels, pixels) for a fixed number of epochs."""
-    chosen = settings.signature
-    torch.manual_seed(seed)
-    generator = torch.Generator().manual_seed(seed)
-    network = signature_network(chosen.size, crops.shape[1]).to(settings.device).train()
-    optimiser = torch.optim.AdamW(network.parameters(), chosen.learning_rate, weight_decay=chosen.weight_decay)
-    images, targets = torch.from_numpy(crops), torch.from_numpy(labels.astype(np.float32))
-    steps = _batches(len(labels), chosen, generator)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, chosen.learning_rate, total_steps=len(steps))
-    for drawn in steps:
-        batch = _augmented(images[drawn], sequence, generator).to(settings.device)
-        optimiser.zero_grad()
-        loss = binary_cross_entropy_with_logits(network(batch)[:, 0], targets[drawn].to(settings.device))
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-    return network.eval()
-
-
-def predict(network: torch.nn.Module, crops: FloatArray, device: str) -> NDArray[np.float64]:
-    """Signatures (patients,) of crops (patients, channels, pixels, pixels)."""
-    with torch.inference_mode():
-        logits = network(torch.from_numpy(crops).to(device))[:, 0]
-    return torch.sigmoid(logits).cpu().numpy().astype(np.float64)
-
-
-def _batches(count: int, chosen: SignatureSettings, generator: torch.Generator) -> list[torch.Tensor]:
-    """Row indices of every step: each epoch a new order; a last batch of one patient is left out (batch norm)."""
-    epochs = [torch.randperm(count, generator=generator).split(chosen.batch) for _ in range(chosen.epochs)]
-    return [batch for epoch in epochs for batch in epoch if len(batch) > 1]
-
-
-def _augmented(batch: torch.Tensor, sequence: signature_inputs.Sequence, generator: torch.Generator) -> torch.Tensor:
-    channel = {name: index for index, name in enumerate(CHANNELS[sequence])}
-    changed = weighted(turned(batch, 15.0, 0.1, generator), (channel["image"],), generator)
-    if "adc" in channel:
-        changed = mapped(changed, channel["adc"], generator)
-    if "tumour" in channel:
-        changed[:, channel["tumour"]] = changed[:, channel["image"]] * changed[:, channel["mask"]]
-    return changed
-
-
-def _stored(value: torch.Tensor) -> torch.Tensor:
-    """Half precision on disk; the rounding (0.05 %) is far below what a refit changes."""
-    return value.detach().cpu().half() if value.is_floating_point() else value.detach().cpu()

@@ -22,8 +22,9 @@ def test_another_data_folder_is_another_installation(tmp_path: Path) -> None:
 
 
 def test_processes_that_start_at_once_agree_and_leave_nothing_behind(tmp_path: Path) -> None:
-    code = f"from pathlib import Path; from node.installation import device_uid; print(device_uid(Path({str(tmp_path)!r})))"
-    started = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) for _ in range(4)]
+    code = "import sys; from pathlib import Path; from node.installation import device_uid\n"
+    command = [sys.executable, "-c", code + "print(device_uid(Path(sys.argv[1])))", str(tmp_path)]
+    started = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(4)]
     said = {process.communicate(timeout=60)[0] for process in started}
     assert said == {device_uid(tmp_path).encode() + b"\n"}
     assert [path.name for path in tmp_path.iterdir()] == ["device_uid"]

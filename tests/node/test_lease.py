@@ -75,7 +75,9 @@ def test_only_what_failed_is_found_as_failed(bench: Bench) -> None:
         assert lease.find_failed(connection, job_table, claim.id).id == claim.id
 
 
-@pytest.mark.parametrize(("attempts", "least", "most"), [(1, 4, 6), (2, 8, 12), (4, 32, 48), (5, 48, 72), (999, 48, 72)])
+@pytest.mark.parametrize(
+    ("attempts", "least", "most"), [(1, 4, 6), (2, 8, 12), (4, 32, 48), (5, 48, 72), (999, 48, 72)]
+)
 def test_the_wait_doubles_up_to_a_limit_and_is_never_the_same(attempts: int, least: float, most: float) -> None:
     now = time.time()
     waits = [lease.backoff(attempts, 5, 60) - now for _ in range(50)]

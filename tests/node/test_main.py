@@ -20,6 +20,7 @@ from tests.dicom_files import BASELINE, RESTAGING, exam, of_other_patient, t2_ax
 from tests.node.conftest import Bench
 from tests.running_node import write_config
 
+HEAVY = {"torch", "monai", "SimpleITK", "highdicom", "sklearn", "matplotlib"}
 VERBS = sorted(command.callback.__name__ for command in app.registered_commands if command.callback)
 
 
@@ -84,7 +85,7 @@ def held(config: Path) -> Iterator[Bench]:
 
 def test_every_command_of_the_readme_is_there() -> None:
     named = ["check", "classify", "demo", "pair", "phantom", "retry", "score", "serve", "status", "train", "unpair"]
-    assert VERBS == sorted([*named, "work"])
+    assert sorted([*named, "work"]) == VERBS
 
 
 def test_help_of_every_verb_is_text_and_imports_nothing_heavy() -> None:
@@ -97,7 +98,7 @@ for verb in {VERBS!r}:
     done = CliRunner().invoke(app, [verb, "--help"])
     assert done.exit_code == 0, (verb, done.output)
     assert "Usage" in done.output and len(done.output.splitlines()) > 5, (verb, done.output)
-print(*sorted({{"torch", "monai", "SimpleITK", "highdicom", "sklearn", "matplotlib"}} & set(sys.modules)))
+print(*sorted({HEAVY!r} & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
@@ -114,7 +115,7 @@ try:
     main()
 except SystemExit as ended:
     assert not ended.code
-print(*sorted({{"torch", "monai", "SimpleITK", "highdicom", "sklearn", "matplotlib"}} & set(sys.modules)), file=sys.stderr)
+print(*sorted({HEAVY!r} & set(sys.modules)), file=sys.stderr)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from io import StringIO
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from tests.node.conftest import Bench, result
 
 
 def shown(status: dict[str, Any]) -> str:
-    console = Console(width=300, record=True, force_terminal=True, file=open("/dev/null", "w"))
+    console = Console(width=300, record=True, file=StringIO())
     console.print(render_status(status))
     return console.export_text()
 

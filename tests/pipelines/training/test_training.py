@@ -13,7 +13,8 @@ from pipelines.training import CohortError, train
 from pipelines.training.prepare import PreparedPatient
 from pipelines.training.segmenter import dice, train_segmenter
 from pipelines.training.settings import fixed_random_state, silent
-from pipelines.training.signature_svm import fit_signature, train_signature_svm
+from pipelines.training.signature_networks import fit_signature
+from pipelines.training.signature_svm import train_signature_svm
 from tests.pipelines.made_up_cohort import QUICK, made_up_cohort, made_up_patients
 
 
