@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+import structlog
 from pydicom import Dataset
 from sqlalchemy import Row, Table, insert, select
 
@@ -104,6 +105,14 @@ class Bench:
 def result(name: str = "report", uid: str = "1.2.3.4", path: Path = Path("nowhere.dcm")) -> ResultFile:
     """A result by its record alone."""
     return ResultFile(name, uid, "1.2.840.10008.5.1.4.1.1.88.34", f"{uid}.1", "1.2.2", path, "digest")
+
+
+@pytest.fixture(autouse=True)
+def _plain_logs() -> Iterator[None]:
+    """One plain line per event, shown where a test fails: structlog's coloured tracebacks take seconds."""
+    structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()])
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

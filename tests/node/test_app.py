@@ -15,8 +15,6 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # t
 
 from node import app
 from node.app import WorkerProcess, opened
-from node.standin import send_files
-from tests.dicom_files import BASELINE, RESTAGING, exam, write
 from tests.node.conftest import configured
 from tests.running_node import NODE_TITLE, SENDER_TITLE, free_port, running_node, write_config
 
@@ -65,17 +63,6 @@ def test_the_listener_answers_soon_after_the_start_and_stops_when_told(
     with capsys.disabled():
         print(f"\nlistener up after {min(seconds):.2f} s (best of {len(seconds)})")
     assert min(seconds) < UP_SECONDS
-
-
-def test_what_is_sent_is_settled_planned_and_shown(tmp_path: Path) -> None:
-    extra = "[matching]\nmin_interval_days = 30"
-    with running_node(tmp_path, extra=extra, worker=False) as node:
-        paths = write([*exam(BASELINE), *exam(RESTAGING)], tmp_path / "sent")
-        send_files(paths, "127.0.0.1", node.port, called=NODE_TITLE, calling=SENDER_TITLE)
-        status = node.wait_until(lambda s: any(p["pairs"] for p in s["patients"]), 30)
-    (patient,) = status["patients"]
-    assert [one["state"] for one in patient["exams"]] == ["PLANNED", "PLANNED"]
-    assert [job["state"] for job in patient["pairs"][0]["jobs"]] == ["READY"]
 
 
 def test_a_port_that_is_taken_ends_the_start_with_one_line(tmp_path: Path) -> None:
