@@ -17,7 +17,7 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code as Concept
 
 from dicom_templates.errors import TemplateError
-from pipelines.contract import Code, Likelihood, MaskOrigin, Quantity, TimePoint
+from pipelines.contract import GOOD_RESPONSE, Code, Likelihood, MaskOrigin, Quantity, TimePoint
 
 SCHEME: Final = "99RESTAGE"
 
@@ -117,7 +117,7 @@ _GOOD_RESPONSE = (
     "training cohort."
 )
 OUTCOMES: Final[dict[str, Outcome]] = {
-    "good response": Outcome(
+    GOOD_RESPONSE: Outcome(
         words="good response (TRG 0–1)",
         probability=PrivateCode(
             "P_GOODRESP", "Probability of good response", f"Predicted probability, in percent, of {_GOOD_RESPONSE}"
@@ -243,7 +243,7 @@ STATEMENTS: Final[dict[Code, PrivateCode]] = {
 
 def outcome(name: str) -> Outcome:
     """The published outcome of this name. Raises TemplateError: a number without a definition is not sent."""
-    found = OUTCOMES.get(name.strip().lower().replace("_", " "))
+    found = OUTCOMES.get(name)
     if found is None:
         raise TemplateError(f"outcome {name!r} has no published definition; known: {', '.join(OUTCOMES)}")
     return found

@@ -313,6 +313,10 @@ class Envelope:
     reasons: tuple[str, ...] = ()
 
 
+GOOD_RESPONSE = "good response (AJCC TRG 0–1)"
+"""The outcome of response models; its definition is published with its code in the conformance statement."""
+
+
 class Likelihood(StrEnum):
     """Category of a probability; thresholds are fixed on training data and stored in the bundle."""
 

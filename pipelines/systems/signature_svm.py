@@ -36,7 +36,6 @@ from pipelines.systems.final_stage import FittedStage
 from pipelines.systems.signature_inputs import CHANNELS, CropRule, signature_input
 from pipelines.systems.signature_network import SignatureSize, signature_network
 
-OUTCOME = "good response (AJCC TRG 0–1)"
 INTERVAL = (0.05, 0.95)
 SEQUENCE_WORDS = {
     signature_inputs.Sequence.T2: "axial T2",

@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.bundle import Bundle, Manifest, save_bundle
-from pipelines.contract import TimePoint
+from pipelines.contract import GOOD_RESPONSE, TimePoint
 from pipelines.envelope import fit_envelope
 from pipelines.features import pair_features
 from pipelines.systems import signature_inputs
 from pipelines.systems.final_stage import fit_with_refits, out_of_fold
-from pipelines.systems.signature_svm import OUTCOME, with_changes
+from pipelines.systems.signature_svm import with_changes
 from pipelines.training.cohort import Cohort
 from pipelines.training.folds import folds_digest, patient_folds
 from pipelines.training.metrics import cut_offs, discrimination
@@ -126,7 +126,7 @@ def _manifest(
         system="signature_svm",
         name="restage-signature-svm",
         version=settings.version,
-        outcome=OUTCOME,
+        outcome=GOOD_RESPONSE,
         intended_use=INTENDED_USE,
         limits=LIMITS,
         phantom_trained=cohort.simulated,

@@ -19,6 +19,7 @@ from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 from dicom_templates.identity import Kind, ResultIdentity
 from dicom_templates.results import Result, build_results
 from pipelines.contract import (
+    GOOD_RESPONSE,
     AdcMap,
     Case,
     Code,
@@ -145,7 +146,7 @@ def phantom_model(**changes: Any) -> ModelIdentity:
 def score(**changes: Any) -> Score:
     made = Score(
         model=phantom_model(),
-        outcome="good response",
+        outcome=GOOD_RESPONSE,
         probability=0.734,
         lower=0.612,
         upper=0.829,

@@ -8,7 +8,7 @@ import pytest
 from dicom_templates import codes
 from dicom_templates.conformance import conformance_codes
 from dicom_templates.errors import TemplateError
-from pipelines.contract import Code, Likelihood
+from pipelines.contract import GOOD_RESPONSE, Code, Likelihood
 
 
 def test_every_statement_of_the_contract_has_a_published_code() -> None:
@@ -50,7 +50,7 @@ def test_a_code_too_long_for_its_attribute_is_refused_at_birth() -> None:
 
 
 def test_an_outcome_without_a_definition_is_refused() -> None:
-    assert codes.outcome("good_response") is codes.outcome("Good response")
+    assert codes.outcome(GOOD_RESPONSE).words == "good response (TRG 0–1)"
     with pytest.raises(TemplateError, match="no published definition"):
         codes.outcome("eternal life")
 

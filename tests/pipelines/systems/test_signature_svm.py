@@ -9,7 +9,7 @@ import torch
 
 from pipelines.bundle import Bundle
 from pipelines.contract import Case, Code, Envelope, Exam, InputUnfit, Likelihood, TimePoint
-from pipelines.systems.signature_svm import OUTCOME, SignatureSvm, category
+from pipelines.systems.signature_svm import SignatureSvm, category
 from pipelines.training.settings import silent
 from pipelines.training.signature_svm import train_signature_svm
 from tests.pipelines.made_up_cohort import QUICK, made_up_cohort, made_up_patients
@@ -47,7 +47,7 @@ def refusal(system: SignatureSvm, case: Case) -> InputUnfit:
 
 def test_a_pair_gets_a_probability_with_limits_and_the_models_identity(system: SignatureSvm, bundle: Bundle) -> None:
     score = system.score(pair())
-    assert score.outcome == OUTCOME == "good response (AJCC TRG 0–1)"
+    assert score.outcome == "good response (AJCC TRG 0–1)"
     assert 0.0 <= score.lower <= score.probability <= score.upper <= 1.0
     assert score.model.name == "restage-signature-svm ce_t1_t2_dwi"
     assert score.model.weights_digest == bundle.weights_digest
