@@ -12,7 +12,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from node.errors import DatabaseUnusable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 30
@@ -39,15 +42,28 @@ class Database:
             yield connection
 
     def migrate(self) -> None:
-        """Bring the schema to this program's version. Safe to call at every start, by several processes at once."""
+        """Bring the schema to this program's version. Safe to call at every start, by several processes at once.
+
+        Raises DatabaseUnusable.
+        """
         settings = AlembicConfig()
         settings.set_main_option("script_location", str(MIGRATIONS))
-        newest = ScriptDirectory.from_config(settings).get_current_head()
-        with self.transaction() as connection:
-            if _version(connection) == newest:
-                return
-            settings.attributes["connection"] = connection
-            command.upgrade(settings, "head")
+        known = [script.revision for script in ScriptDirectory.from_config(settings).walk_revisions()]
+        try:
+            with self.transaction() as connection:
+                found = _version(connection)
+                if found not in (None, *known):
+                    raise DatabaseUnusable(f"{self.name} was made by a newer version of this program ({found})")
+                if found != known[0]:
+                    settings.attributes["connection"] = connection
+                    command.upgrade(settings, "head")
+        except DBAPIError as error:
+            raise DatabaseUnusable(f"{self.name} cannot be used as the database: {error.orig}") from error
+
+    @property
+    def name(self) -> str:
+        """The database's file or URL, without its password."""
+        return self.engine.url.database or self.engine.url.render_as_string(hide_password=True)
 
     def close(self) -> None:
         self.engine.dispose()

@@ -15,6 +15,10 @@ class ConfigError(RestageError):
         self.key = key
 
 
+class DatabaseUnusable(RestageError):
+    """The database cannot be opened, is none, or has a schema that this program does not know."""
+
+
 class StoreError(RestageError):
     """An object could not be kept. ``full``: the disk has no room, so the sender should try again later."""
 

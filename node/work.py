@@ -55,32 +55,25 @@ class Worker:
             with _heartbeat(self.database, ticket, seconds):
                 outcome = self._outcome(ticket)
             receivers = [peer.name for peer in self.config.peers_receiving]
-            jobs.finish(self.database, ticket, outcome, receivers)
+            with _noting_a_lost_lease(ticket):
+                jobs.finish(self.database, ticket, outcome, receivers)
         except SystemExit:
-            jobs.give_back(self.database, ticket.claim)
+            with _noting_a_lost_lease(ticket):
+                jobs.give_back(self.database, ticket.claim)
             raise
-        except LeaseLost as lost:
-            log.warning("job.lease_lost", job=ticket.claim.id, reason=str(lost))
         except Overtaken as error:
-            self._abandon(ticket, error)
+            with _noting_a_lost_lease(ticket):
+                jobs.abandon(self.database, ticket, str(error))
         except JobError as error:
             self._fail(ticket, error)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - one broken job must not stop the worker; it is logged and retried
             log.exception("job.crashed", job=ticket.claim.id)
             self._fail(ticket, JobError(f"{type(error).__name__}: {error}", permanent=False))
         return True
 
-    def _abandon(self, ticket: JobTicket, error: Overtaken) -> None:
-        try:
-            jobs.abandon(self.database, ticket, str(error))
-        except LeaseLost as lost:
-            log.warning("job.lease_lost", job=ticket.claim.id, reason=str(lost))
-
     def _fail(self, ticket: JobTicket, error: JobError) -> None:
-        try:
+        with _noting_a_lost_lease(ticket):
             jobs.fail(self.database, ticket.claim, error)
-        except LeaseLost as lost:
-            log.warning("job.lease_lost", job=ticket.claim.id, reason=str(lost))
 
     def _outcome(self, ticket: JobTicket) -> Outcome:
         started = time.monotonic()
@@ -144,6 +137,15 @@ class Worker:
             path=path.relative_to(self.store.folder),
             digest=hashlib.sha256(encoded).hexdigest(),
         )
+
+
+@contextmanager
+def _noting_a_lost_lease(ticket: JobTicket) -> Iterator[None]:
+    """Somebody else has the job now: whatever this worker wanted to say of it no longer counts."""
+    try:
+        yield
+    except LeaseLost as lost:
+        log.warning("job.lease_lost", job=ticket.claim.id, reason=str(lost))
 
 
 @contextmanager

@@ -41,7 +41,8 @@ def diffusion_inputs(exam: Exam) -> DiffusionInputs:
     Raises
     ------
     InputUnfit
-        ``NO_DIFFUSION`` where fewer than two b-values up to ``B_LIMIT`` are there, naming the exam.
+        ``NO_DIFFUSION`` where fewer than two b-values up to ``B_LIMIT`` are there, ``ADC_NOT_ESTIMABLE`` where they
+        lie too close together; both name the exam.
     """
     dwi = {b: exam.dwi[b] for b in sorted(exam.dwi) if b <= B_LIMIT}
     if len(dwi) < 2:
@@ -51,7 +52,10 @@ def diffusion_inputs(exam: Exam) -> DiffusionInputs:
             f"{B_LIMIT:g} s/mm² (it has: {have})"
         )
         raise InputUnfit(Code.NO_DIFFUSION, reason)
-    fitted = fit_adc(dwi)
+    try:
+        fitted = fit_adc(dwi)
+    except InputUnfit as error:
+        raise InputUnfit(error.code, f"the {exam.files.time_point} exam: {error.reason}") from error
     adc = np.where(fitted.valid, fitted.volume.array, np.nan).astype(np.float32)
     return DiffusionInputs(dwi, fitted.volume.like(adc))
 

@@ -1,0 +1,1 @@
+"""The scoring systems: each reads a trained bundle and scores a case."""

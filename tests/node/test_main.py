@@ -67,9 +67,9 @@ def restage(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> Path:
-    write_config(tmp_path, port=11112)
-    return tmp_path / "config.toml"
+def config(data_dir: Path) -> Path:
+    write_config(data_dir, port=11112)
+    return data_dir / "config.toml"
 
 
 @pytest.fixture
@@ -180,6 +180,23 @@ def test_a_folder_that_is_not_there_is_one_line_and_1(restage: Restage, tmp_path
     ran = restage("classify", tmp_path / "nowhere")
     assert ran.code == 1
     assert ran.line == f"no such folder: {tmp_path / 'nowhere'}"
+
+
+def test_a_database_that_cannot_be_used_is_one_line(restage: Restage, config: Path) -> None:
+    (config.parent / "data").mkdir()
+    (config.parent / "data" / "restage.sqlite").write_bytes(b"this is no database" * 500)
+    ran = restage("status", "--config", config)
+    assert ran.code in (1, 2)
+    assert "restage.sqlite" in ran.line
+
+
+def test_a_database_of_a_newer_version_is_one_line(restage: Restage, config: Path) -> None:
+    restage("status", "--config", config)
+    with opened(load_config(config)) as (database, _), database.transaction() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    ran = restage("status", "--config", config)
+    assert ran.code in (1, 2)
+    assert "newer" in ran.line
 
 
 # --- status, retry, pair, unpair ---------------------------------------------------------------------------------

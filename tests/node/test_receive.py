@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -25,7 +26,7 @@ from node.errors import ConfigError
 from node.receive import STORED_CLASSES, TRANSFER_SYNTAXES, Listener
 from node.schema import object_table, study_table
 from node.store import Store
-from tests.dicom_files import BASELINE, ROOT, encoded, in_syntax, mask, report, t2_axial
+from tests.dicom_files import BASELINE, ROOT, dwi, encoded, in_syntax, mask, report, t2_axial
 from tests.node.conftest import Bench, configured, peer
 
 SENDER = peer("sender", sends=True)
@@ -291,6 +292,23 @@ def test_an_object_sent_twice_is_success_twice_and_kept_once(config: Config, ben
     dataset = t2_axial(BASELINE)[0]
     assert [answer.Status for answer in send(config, dataset, dataset)] == [0x0000, 0x0000]
     assert len(files(bench)) == 1
+
+
+def test_the_same_exam_over_two_associations_at_once_is_one_exam(config: Config, bench: Bench) -> None:
+    datasets = [*t2_axial(BASELINE), *dwi(BASELINE)]
+    answers: list[Dataset] = []
+
+    def route(order: list[Dataset]) -> None:
+        answers.extend(send(config, *order))
+
+    threads = [threading.Thread(target=route, args=(order,)) for order in (datasets, datasets[::-1])]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [answer.Status for answer in answers] == [0x0000] * 2 * len(datasets)
+    assert len(kept(bench)) == len(files(bench)) == len(datasets)
+    assert bench.study(BASELINE.uid).generation == 1
 
 
 # --- what is refused ---------------------------------------------------------------------------------------------

@@ -198,6 +198,19 @@ def test_a_worker_that_is_told_to_stop_gives_its_job_back(ready_without_masks: B
     assert (row.state, row.attempts, row.token) == ("READY", 0, "")
 
 
+def test_a_worker_that_is_told_to_stop_after_it_lost_its_job_stops_all_the_same(ready_without_masks: Bench) -> None:
+    bench = ready_without_masks
+
+    def stop(_: Exam) -> Mask:
+        with bench.database.transaction() as connection:
+            connection.execute(update(job_table).values(token="another"))
+        raise SystemExit(0)
+
+    with pytest.raises(SystemExit):
+        worker(bench, models(stop)).work_one()
+    assert bench.jobs() == [(1, "CLAIMED")]
+
+
 def test_a_job_that_takes_longer_than_its_lease_keeps_it(ready_without_masks: Bench) -> None:
     bench = ready_without_masks
     given_back: list[int] = []

@@ -64,6 +64,12 @@ def test_missing_diffusion_is_refused_naming_the_exam_and_what_is_there() -> Non
         diffusion_inputs(replace(exam, dwi={1000.0: exam.dwi[1000.0]}))
 
 
+def test_b_values_too_close_together_are_refused_naming_the_exam() -> None:
+    with pytest.raises(InputUnfit, match="the restaging exam: b-values 0, 50") as caught:
+        diffusion_inputs(made_up_exam(TimePoint.RESTAGING, b_values=(0.0, 50.0)))
+    assert caught.value.code is Code.ADC_NOT_ESTIMABLE
+
+
 def test_a_mask_of_a_few_voxels_is_refused() -> None:
     exam = made_up_exam()
     tiny = np.zeros_like(mask_of(exam))
