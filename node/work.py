@@ -66,7 +66,7 @@ class Worker:
                 jobs.abandon(self.database, ticket, str(error))
         except JobError as error:
             self._fail(ticket, error)
-        except Exception as error:  # noqa: BLE001 - one broken job must not stop the worker; it is logged and retried
+        except Exception as error:  # one broken job must not stop the worker; it is logged and retried
             log.exception("job.crashed", job=ticket.claim.id)
             self._fail(ticket, JobError(f"{type(error).__name__}: {error}", permanent=False))
         return True

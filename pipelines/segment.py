@@ -47,7 +47,7 @@ class SegmenterSize:
 
     spacing: float = 1.5
     window: tuple[int, int, int] = (16, 96, 96)
-    filters: tuple[int, ...] = (12, 24, 48, 64)
+    filters: tuple[int, ...] = (16, 32, 48, 64)
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -21,9 +21,9 @@ class SegmenterSettings:
     """``patch`` in voxels (slices, rows, columns); ``held_out``: one in so many patients measures, never trains."""
 
     size: SegmenterSize = field(default_factory=SegmenterSize)
-    steps: int = 900
-    batch: int = 2
-    patch: tuple[int, int, int] = (16, 64, 64)
+    steps: int = 1000
+    batch: int = 1
+    patch: tuple[int, int, int] = (16, 96, 96)
     learning_rate: float = 3e-3
     held_out: int = 8
 
