@@ -20,7 +20,8 @@ SYSTEMS: Mapping[str, Callable[[Bundle, torch.device], ScoringSystem]] = {"signa
 def load_models(folder: Path | None, systems: Sequence[str], device: str = "auto") -> Models:
     """The segmenter and the named systems from ``folder`` (default: the bundles shipped with the package).
 
-    Without any system there is no segmenter either: only readers' masks are measured.
+    Without any system there is no segmenter either: only readers' masks are measured. Sets torch to one thread in
+    this process.
 
     ``device``: ``cpu``, ``cuda``, or ``auto`` for CUDA where there is a usable one.
 
@@ -36,6 +37,8 @@ def load_models(folder: Path | None, systems: Sequence[str], device: str = "auto
         raise ValueError(f"unknown system {', '.join(unknown)}; there are {', '.join(SYSTEMS)}")
     if not systems:
         return Models()
+    # Two threads wait for each other as soon as anything else runs on the machine: 7 s for a pair became 32 s.
+    torch.set_num_threads(1)
     root, where = folder or PACKAGED, choose_device(device)
     loaded = tuple(SYSTEMS[name](_bundle(root / name, name), where) for name in systems)
     return Models(segmenter=TumourSegmenter(_bundle(root / SEGMENTER, SEGMENTER), where), systems=loaded)
