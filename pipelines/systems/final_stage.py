@@ -68,33 +68,22 @@ class FittedStage:
 def fit_stage(features: Features, labels: Labels, seed: int) -> tuple[FinalStage, dict[str, float]]:
     """Choose C and γ by cross-validation, fit the machine on all patients given, calibrate on held-out decisions.
 
-    Chosen is the largest AUC of the held-out decisions of all inner folds together, the decisions that the calibration
-    then sees; of equals the smoothest machine.
+    ``features`` (patients, views, names): the same patient may be seen through several masks; all views of a patient
+    are in the same inner fold. Chosen is the largest AUC of the held-out decisions of all inner folds together, the
+    decisions that the calibration then sees; of equals the smoothest machine.
     """
     inner = StratifiedKFold(INNER_FOLDS, shuffle=True, random_state=seed)
-    splits = list(inner.split(features, labels))
-    best, chosen, held_out = -1.0, {}, np.zeros(len(labels))
+    splits = list(inner.split(labels, labels))
+    outcome = np.repeat(labels, features.shape[1])
+    best, chosen, held_out = -1.0, {}, np.zeros(features.shape[:2])
     for cost in COSTS:
         for width in WIDTHS:
-            tried = {"C": cost, "gamma": width / features.shape[1]}
+            tried = {"C": cost, "gamma": width / features.shape[2]}
             decisions = _held_out(features, labels, splits, tried)
-            auc = float(roc_auc_score(labels, decisions))
+            auc = float(roc_auc_score(outcome, decisions.ravel()))
             if auc > best:
                 best, chosen, held_out = auc, tried, decisions
-    return FinalStage(_machine(**chosen).fit(features, labels), _platt(held_out, labels)), chosen
-
-
-def _held_out(
-    features: Features,
-    labels: Labels,
-    splits: list[tuple[NDArray[np.intp], NDArray[np.intp]]],
-    tried: Mapping[str, float],
-) -> NDArray[np.float64]:
-    """The decision value of each patient from a machine fitted without its inner fold."""
-    decisions = np.zeros(len(labels))
-    for train, test in splits:
-        decisions[test] = _machine(**tried).fit(features[train], labels[train]).decision_function(features[test])
-    return decisions
+    return FinalStage(_fitted(features, labels, chosen), _platt(held_out, labels)), chosen
 
 
 def fit_with_refits(features: Features, labels: Labels, seed: int, refits: int) -> FittedStage:
@@ -105,13 +94,39 @@ def fit_with_refits(features: Features, labels: Labels, seed: int, refits: int) 
 
 
 def out_of_fold(features: Features, labels: Labels, folds: NDArray[np.intp], seed: int) -> NDArray[np.float64]:
-    """Probability for each patient from a stage fitted on the other folds, (patients,). ``folds``: fold per patient."""
-    probability = np.full(len(labels), np.nan)
+    """Probability (patients, views) of each patient from a stage fitted on the other folds. ``folds``: per patient."""
+    probability = np.full(features.shape[:2], np.nan)
     for fold in np.unique(folds):
         held_out = folds == fold
         stage, _ = fit_stage(features[~held_out], labels[~held_out], seed)
-        probability[held_out] = stage.probability(features[held_out])
+        rows = features[held_out]
+        probability[held_out] = stage.probability(rows.reshape(-1, rows.shape[2])).reshape(rows.shape[:2])
     return probability
+
+
+def _held_out(
+    features: Features,
+    labels: Labels,
+    splits: list[tuple[NDArray[np.intp], NDArray[np.intp]]],
+    tried: Mapping[str, float],
+) -> NDArray[np.float64]:
+    """The decision value (patients, views) of each patient from a machine fitted without its inner fold."""
+    decisions = np.zeros(features.shape[:2])
+    for train, test in splits:
+        decisions[test] = _decisions(_fitted(features[train], labels[train], tried), features[test])
+    return decisions
+
+
+def _fitted(features: Features, labels: Labels, chosen: Mapping[str, float]) -> Pipeline:
+    views, names = features.shape[1:]
+    # A cost per patient, not per view: more views of a patient are no more patients.
+    machine = _machine(chosen["C"] / views, chosen["gamma"])
+    return machine.fit(features.reshape(-1, names), np.repeat(labels, views))
+
+
+def _decisions(machine: Pipeline, features: Features) -> NDArray[np.float64]:
+    found = machine.decision_function(features.reshape(-1, features.shape[2]))
+    return np.asarray(found.reshape(features.shape[:2]))
 
 
 def _machine(C: float, gamma: float) -> Pipeline:
@@ -123,15 +138,16 @@ def _machine(C: float, gamma: float) -> Pipeline:
 def _platt(decisions: NDArray[np.float64], labels: Labels) -> Pipeline:
     """Platt's logistic curve with his smoothed targets, (N₊ + 1) / (N₊ + 2) and 1 / (N₋ + 2) (Platt 1999, eq. 2.4).
 
-    Each patient counts once as good and once as poor, weighted by its target; the scaler makes the fit independent of
-    the machine's scale.
+    ``decisions`` (patients, views). Each counts once as good and once as poor, weighted by its target; the scaler makes
+    the fit independent of the machine's scale.
     """
     positive, negative = int(labels.sum()), int((~labels).sum())
     target = np.where(labels, (positive + 1) / (positive + 2), 1 / (negative + 2))
-    twice = np.concatenate([decisions, decisions])[:, None]
-    outcome = np.repeat([True, False], len(labels))
+    weight = np.repeat(target, decisions.shape[1])
+    twice = np.tile(decisions.ravel(), 2)[:, None]
+    outcome = np.repeat([True, False], decisions.size)
     curve = Pipeline([("scale", StandardScaler()), ("curve", LogisticRegression(C=1e4))])
-    return curve.fit(twice, outcome, curve__sample_weight=np.concatenate([target, 1 - target]))
+    return curve.fit(twice, outcome, curve__sample_weight=np.concatenate([weight, 1 - weight]))
 
 
 def _refit(features: Features, labels: Labels, chosen: Mapping[str, float], rng: np.random.Generator) -> FinalStage:
@@ -139,6 +155,5 @@ def _refit(features: Features, labels: Labels, chosen: Mapping[str, float], rng:
     groups = [np.flatnonzero(labels == value) for value in (False, True)]
     drawn = np.concatenate([rng.choice(group, len(group)) for group in groups])
     left_out = np.setdiff1d(np.arange(len(labels)), drawn)
-    machine = _machine(**chosen).fit(features[drawn], labels[drawn])
-    calibration = _platt(machine.decision_function(features[left_out]), labels[left_out])
-    return FinalStage(machine, calibration)
+    machine = _fitted(features[drawn], labels[drawn], chosen)
+    return FinalStage(machine, _platt(_decisions(machine, features[left_out]), labels[left_out]))

@@ -40,7 +40,7 @@ def train(
         raise ValueError(f"'{system}' is no system to train; there are {', '.join(SYSTEMS)}")
     chosen = settings or TrainingSettings()
     read = read_cohort(cohort)
-    parameters = PrepareSettings(chosen.segmenter.size.spacing, chosen.signature.rule)
+    parameters = PrepareSettings(chosen.segmenter.size.spacing, chosen.signature.rule, chosen.signature.views)
     prepared = prepare_cohort(read, parameters, chosen.workers, progress)
     _demand_enough(read, prepared, chosen)
     TRAINERS[system](read, prepared, out, chosen, progress)

@@ -22,35 +22,46 @@ from pipelines.case import load_exam
 from pipelines.contract import Code, Exam, FloatArray, InputUnfit, MaskArray, TimePoint, Volume
 from pipelines.envelope import exam_facts
 from pipelines.exam import exam_files
-from pipelines.features import diffusion_inputs, measured_features
+from pipelines.features import DiffusionInputs, diffusion_inputs, measured_features
 from pipelines.resample import mask_onto
 from pipelines.segment import SegmenterSize, network_grid, network_input
 from pipelines.systems.signature_inputs import CropRule, Sequence, signature_input
 from pipelines.training.cohort import Cohort, CohortPatient, sources_digest
+from pipelines.training.disturb import disturbed
 from pipelines.training.settings import Progress
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the code below makes other numbers from the same exam."""
 
 
 @dataclass(frozen=True)
 class PrepareSettings:
+    """In-plane spacing of the segmenter (mm), the signatures' crop, and through how many masks a tumour is seen."""
+
     spacing: float = SegmenterSize().spacing
     rule: CropRule = field(default_factory=CropRule)
+    views: int = 3
+
+
+@dataclass(frozen=True)
+class View:
+    """A tumour seen through one mask: a crop per sequence there is, and the features measured in it."""
+
+    crops: Mapping[str, FloatArray]
+    features: Mapping[str, float]
 
 
 @dataclass(frozen=True)
 class PreparedExam:
     """One exam as training reads it.
 
-    ``channels`` (3, slices, rows, columns) and ``mask`` on the segmenter's grid; ``crops`` per sequence there is;
-    ``features`` in the mask; ``facts`` for the envelope, ``refusal`` why the exam cannot be used, or empty.
+    ``channels`` (3, slices, rows, columns) and ``mask`` on the segmenter's grid; ``views``: first through the mask as
+    drawn, then through disturbed ones; ``facts`` for the envelope; ``refusal``: why the exam cannot be used, or empty.
     """
 
     channels: FloatArray
     mask: MaskArray
-    crops: Mapping[str, FloatArray]
-    features: Mapping[str, float]
+    views: tuple[View, ...]
     facts: Mapping[str, float]
     refusal: str = ""
 
@@ -130,14 +141,16 @@ def _key(patient: CohortPatient, time_point: TimePoint, settings: PrepareSetting
 def _prepare_entry(task: _Task) -> None:
     try:
         exam, _ = load_exam(exam_files(task.patient.exams[task.time_point], task.time_point), segmenter=None)
-        prepared = prepare_exam(exam, _truth(exam, task.patient.truth.get(task.time_point)), task.settings)
+        mask = _truth(exam, task.patient.truth.get(task.time_point))
+        # The file's name is a digest: another stream for every exam, the same one each time.
+        prepared = prepare_exam(exam, mask, task.settings, seed=int(task.entry.stem[:12], 16))
     except InputUnfit as error:
         prepared = _unfit(str(error))
     _write(task.entry, prepared)
 
 
-def prepare_exam(exam: Exam, mask: MaskArray, settings: PrepareSettings) -> PreparedExam:
-    """One exam with the mask to learn from, on its T2 grid.
+def prepare_exam(exam: Exam, mask: MaskArray, settings: PrepareSettings, seed: int) -> PreparedExam:
+    """One exam with the mask to learn from, on its T2 grid; ``seed`` draws the disturbed masks.
 
     Raises
     ------
@@ -145,16 +158,35 @@ def prepare_exam(exam: Exam, mask: MaskArray, settings: PrepareSettings) -> Prep
         Where diffusion is missing or the mask is too small to learn from.
     """
     diffusion = diffusion_inputs(exam)
-    features = measured_features(exam, mask, diffusion)
+    rng = np.random.default_rng(seed)
+    first = _view(exam, mask, diffusion, settings.rule)
+    others = [
+        _view_or(first, exam, disturbed(mask, exam.t2.spacing, rng), diffusion, settings.rule)
+        for _ in range(settings.views - 1)
+    ]
     grid = network_grid(exam.t2, settings.spacing)
-    sequences = [s for s in Sequence if s is not Sequence.CE_T1 or exam.ce_t1 is not None]
     return PreparedExam(
         channels=network_input(exam, diffusion, grid),
         mask=mask_onto(mask, exam.t2, grid),
-        crops={str(s): signature_input(exam, s, mask, diffusion, settings.rule) for s in sequences},
-        features=features,
-        facts=exam_facts(exam, diffusion, features),
+        views=(first, *others),
+        facts=exam_facts(exam, diffusion, first.features),
     )
+
+
+def _view(exam: Exam, mask: MaskArray, diffusion: DiffusionInputs, rule: CropRule) -> View:
+    sequences = [s for s in Sequence if s is not Sequence.CE_T1 or exam.ce_t1 is not None]
+    return View(
+        crops={str(s): signature_input(exam, s, mask, diffusion, rule) for s in sequences},
+        features=measured_features(exam, mask, diffusion),
+    )
+
+
+def _view_or(fallback: View, exam: Exam, mask: MaskArray, diffusion: DiffusionInputs, rule: CropRule) -> View:
+    """The view through a disturbed mask, or the mask as drawn where the disturbed one is too small to measure in."""
+    try:
+        return _view(exam, mask, diffusion, rule)
+    except InputUnfit:
+        return fallback
 
 
 def _truth(exam: Exam, path: Path | None) -> MaskArray:
@@ -172,12 +204,17 @@ def _truth(exam: Exam, path: Path | None) -> MaskArray:
 
 
 def _unfit(refusal: str) -> PreparedExam:
-    return PreparedExam(np.zeros((3, 0, 0, 0), np.float32), np.zeros((0, 0, 0), bool), {}, {}, {}, refusal)
+    return PreparedExam(np.zeros((3, 0, 0, 0), np.float32), np.zeros((0, 0, 0), bool), (), {}, refusal)
 
 
 def _write(path: Path, exam: PreparedExam) -> None:
-    arrays: dict[str, Any] = {f"crop_{name}": crop.astype(np.float16) for name, crop in exam.crops.items()}
-    described = {"features": dict(exam.features), "facts": dict(exam.facts), "refusal": exam.refusal}
+    arrays: dict[str, Any] = {
+        f"crop_{index}_{name}": crop.astype(np.float16)
+        for index, view in enumerate(exam.views)
+        for name, crop in view.crops.items()
+    }
+    features = [dict(view.features) for view in exam.views]
+    described = {"features": features, "facts": dict(exam.facts), "refusal": exam.refusal}
     draft = path.with_suffix(".tmp.npz")
     np.savez_compressed(
         draft,
@@ -192,7 +229,10 @@ def _write(path: Path, exam: PreparedExam) -> None:
 def _read(path: Path) -> PreparedExam:
     with np.load(path, allow_pickle=False) as stored:
         described = json.loads(str(stored["described"]))
-        crops = {
-            name.removeprefix("crop_"): stored[name].astype(np.float32) for name in stored if name.startswith("crop_")
-        }
-        return PreparedExam(stored["channels"], stored["mask"], crops, **described)
+        views = tuple(
+            View(
+                {name.split("_", 2)[2]: stored[name] for name in stored if name.startswith(f"crop_{index}_")}, features
+            )
+            for index, features in enumerate(described["features"])
+        )
+        return PreparedExam(stored["channels"], stored["mask"], views, described["facts"], described["refusal"])

@@ -77,7 +77,7 @@ def _manifest(
     training: dict[str, Any],
 ) -> Manifest:
     exams = [exam for patient in usable for exam in patient.exams.values()]
-    smallest = float(np.quantile([np.exp(exam.features["log_volume"]) for exam in exams], 0.01))
+    smallest = float(np.quantile([np.exp(exam.views[0].features["log_volume"]) for exam in exams], 0.01))
     return Manifest(
         system="segmenter",
         name="restage-segmenter",

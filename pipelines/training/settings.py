@@ -30,7 +30,10 @@ class SegmenterSettings:
 
 @dataclass(frozen=True)
 class SignatureSettings:
-    """``folds``: patient folds for out-of-fold signatures; ``refits``: bootstrap refits of the final stage."""
+    """``folds``: patient folds for out-of-fold signatures; ``refits``: bootstrap refits of the final stage.
+
+    ``views``: through how many masks training sees each tumour, the one drawn and disturbed ones.
+    """
 
     size: SignatureSize = SMALL
     rule: CropRule = field(default_factory=CropRule)
@@ -39,7 +42,8 @@ class SignatureSettings:
     batch: int = 32
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
-    refits: int = 20
+    refits: int = 16
+    views: int = 3
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,10 @@ Signatures = Mapping[str, NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Trained:
-    """Networks of every signature and fold as tensors, and the out-of-fold signatures (NaN: sequence missing)."""
+    """Networks of every signature and fold as tensors, and the out-of-fold signatures.
+
+    Signatures are (patients, views): a patient's first view is through the mask as drawn; NaN: sequence missing.
+    """
 
     weights: Mapping[str, torch.Tensor]
     signatures: Signatures
@@ -37,7 +40,9 @@ def outcomes(patients: Sequence[PreparedPatient]) -> NDArray[np.bool_]:
 
 def complete(patients: Sequence[PreparedPatient], sequences: Sequence[signature_inputs.Sequence]) -> NDArray[np.bool_]:
     """Which patients have all the sequences at both time points."""
-    return np.array([all(str(s) in exam.crops for s in sequences for exam in p.exams.values()) for p in patients])
+    return np.array(
+        [all(str(s) in exam.views[0].crops for s in sequences for exam in p.exams.values()) for p in patients]
+    )
 
 
 def enough(labels: NDArray[np.bool_], folds: int) -> bool:
@@ -59,10 +64,10 @@ def train_networks(
     for index, (time_point, sequence) in enumerate(jobs):
         name = signature_name(time_point, sequence)
         rows = np.flatnonzero(complete(patients, (sequence,)))
-        signatures[name] = np.full(len(patients), np.nan)
+        signatures[name] = np.full((len(patients), settings.signature.views), np.nan)
         if not enough(labels[rows], count):
             continue
-        crops = np.stack([patients[int(i)].exams[time_point].crops[str(sequence)] for i in rows]).astype(np.float32)
+        crops = _crops([patients[int(row)] for row in rows], time_point, sequence)
         for fold in range(count):
             apart = folds[rows] == fold
             seed = settings.seed + 1000 * index + fold
@@ -73,6 +78,14 @@ def train_networks(
     return Trained(weights, signatures)
 
 
+def _crops(
+    patients: Sequence[PreparedPatient], time_point: TimePoint, sequence: signature_inputs.Sequence
+) -> FloatArray:
+    """(patients, views, channels, pixels, pixels)."""
+    views = [[view.crops[str(sequence)] for view in patient.exams[time_point].views] for patient in patients]
+    return np.array(views, dtype=np.float32)
+
+
 def fit_signature(
     crops: FloatArray,
     labels: NDArray[np.bool_],
@@ -80,17 +93,21 @@ def fit_signature(
     seed: int,
     settings: TrainingSettings,
 ) -> torch.nn.Module:
-    """One signature network, trained on crops (patients, channels, pixels, pixels) for a fixed number of epochs."""
+    """One signature network, trained for a fixed number of epochs.
+
+    ``crops``: (patients, views, channels, pixels, pixels); each step sees one view of a patient, drawn at random.
+    """
     chosen = settings.signature
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
-    network = signature_network(chosen.size, crops.shape[1]).to(settings.device).train()
+    network = signature_network(chosen.size, crops.shape[2]).to(settings.device).train()
     optimiser = torch.optim.AdamW(network.parameters(), chosen.learning_rate, weight_decay=chosen.weight_decay)
     images, targets = torch.from_numpy(crops), torch.from_numpy(labels.astype(np.float32))
     steps = _batches(len(labels), chosen, generator)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, chosen.learning_rate, total_steps=len(steps))
     for drawn in steps:
-        batch = _augmented(images[drawn], sequence, generator).to(settings.device)
+        view = torch.randint(images.shape[1], (len(drawn),), generator=generator)
+        batch = _augmented(images[drawn, view], sequence, generator).to(settings.device)
         optimiser.zero_grad()
         loss = binary_cross_entropy_with_logits(network(batch)[:, 0], targets[drawn].to(settings.device))
         loss.backward()
@@ -100,10 +117,10 @@ def fit_signature(
 
 
 def predict(network: torch.nn.Module, crops: FloatArray, device: str) -> NDArray[np.float64]:
-    """Signatures (patients,) of crops (patients, channels, pixels, pixels)."""
+    """Signatures (patients, views) of crops (patients, views, channels, pixels, pixels)."""
     with torch.inference_mode():
-        logits = network(torch.from_numpy(crops).to(device))[:, 0]
-    return torch.sigmoid(logits).cpu().numpy().astype(np.float64)
+        logits = network(torch.from_numpy(crops).flatten(0, 1).to(device))[:, 0]
+    return torch.sigmoid(logits).cpu().numpy().astype(np.float64).reshape(crops.shape[:2])
 
 
 def _batches(count: int, chosen: SignatureSettings, generator: torch.Generator) -> list[torch.Tensor]:

@@ -149,14 +149,18 @@ def _manifest(
 def final_features(
     patients: Sequence[PreparedPatient], signatures: Signatures, sequences: Sequence[signature_inputs.Sequence]
 ) -> tuple[tuple[str, ...], NDArray[np.float64]]:
-    """Names and values (patients, names) of what the final stage sees: signatures, changes, measured features."""
+    """Names and values (patients, views, names) of the final stage's inputs: signatures, changes, measured features."""
     named = with_changes(signatures, sequences)
-    measured = [
-        pair_features(p.exams[TimePoint.BASELINE].features, p.exams[TimePoint.RESTAGING].features) for p in patients
-    ]
-    kept = [name for name in MEASURED if all(name in row for row in measured)]
-    named |= {name: np.array([row[name] for row in measured]) for name in kept}
-    return tuple(named), np.stack(list(named.values()), axis=1)
+    measured = [_measured(patient) for patient in patients]
+    kept = [name for name in MEASURED if all(name in view for views in measured for view in views)]
+    named |= {name: np.array([[view[name] for view in views] for views in measured]) for name in kept}
+    return tuple(named), np.stack(list(named.values()), axis=2)
+
+
+def _measured(patient: PreparedPatient) -> list[dict[str, float]]:
+    """The pair's features in each view."""
+    pairs = zip(*(patient.exams[time_point].views for time_point in TimePoint), strict=True)
+    return [pair_features(before.features, after.features) for before, after in pairs]
 
 
 def _figures(
@@ -167,7 +171,10 @@ def _figures(
     folds: NDArray[np.intp],
     seed: int,
 ) -> tuple[dict[str, Any], NDArray[np.float64]]:
-    """Out-of-fold figures of signatures alone (FDL), measured features alone, and both; the latter's probabilities."""
+    """Out-of-fold figures of signatures alone (FDL), measured features alone, and both; the latter's probabilities.
+
+    In the mask as drawn; for both together also in the disturbed masks, where there are any.
+    """
     labels = outcomes(patients)[rows]
     known = [p.patient.true_probability for p in patients]
     true = np.array(known, dtype=np.float64)[rows] if all(p is not None for p in known) else None
@@ -175,9 +182,11 @@ def _figures(
     choices = {"FDL": ~is_measured, "measured": is_measured, "FDL+measured": np.ones(len(names), dtype=bool)}
     figures: dict[str, Any] = {"patients": int(rows.sum()), "good_responses": int(labels.sum())}
     for name, chosen in choices.items():
-        probability = out_of_fold(features[rows][:, chosen], labels, folds[rows], seed)
-        figures[name] = discrimination(labels, probability, true)
-    return figures, probability
+        probability = out_of_fold(features[rows][..., chosen], labels, folds[rows], seed)
+        figures[name] = discrimination(labels, probability[:, 0], true)
+    if probability.shape[1] > 1:
+        figures["FDL+measured, disturbed masks"] = discrimination(labels, probability[:, 1], true)
+    return figures, probability[:, 0]
 
 
 def _training(

@@ -28,6 +28,7 @@ QUICK = TrainingSettings(
         epochs=2,
         batch=8,
         refits=3,
+        views=2,
     ),
 )
 
@@ -35,7 +36,7 @@ QUICK = TrainingSettings(
 def prepared(time_point: TimePoint, adc: float, radius: float, seed: int) -> PreparedExam:
     """One made-up exam, prepared as ``QUICK`` wants it."""
     exam = made_up_exam(time_point, adc=adc, radius=radius, seed=seed)
-    return prepare_exam(exam, mask_of(exam), PrepareSettings(SIZE.spacing, RULE))
+    return prepare_exam(exam, mask_of(exam), PrepareSettings(SIZE.spacing, RULE, views=2), seed)
 
 
 @lru_cache(maxsize=1)

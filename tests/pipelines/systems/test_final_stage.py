@@ -8,17 +8,20 @@ from sklearn.metrics import roc_auc_score
 from pipelines.systems import final_stage
 from pipelines.systems.final_stage import FittedStage, fit_stage, fit_with_refits, out_of_fold
 
+VIEWS = 2
+
 
 def made_up(count: int = 150, seed: int = 0) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.intp]]:
     rng = np.random.default_rng(seed)
-    features = rng.normal(size=(count, 6))
-    labels = features[:, 0] + 0.5 * features[:, 1] + rng.normal(0, 0.7, count) > 0.3
-    return features, labels, np.arange(count) % 5
+    true = rng.normal(size=(count, 1, 6))
+    labels = true[:, 0, 0] + 0.5 * true[:, 0, 1] + rng.normal(0, 0.7, count) > 0.3
+    views = true + rng.normal(0, 0.2, size=(count, VIEWS, 6))
+    return views, labels, np.arange(count) % 5
 
 
 def test_out_of_fold_probabilities_find_a_planted_signal() -> None:
     features, labels, folds = made_up()
-    assert roc_auc_score(labels, out_of_fold(features, labels, folds, seed=1)) > 0.8
+    assert roc_auc_score(labels, out_of_fold(features, labels, folds, seed=1)[:, 0]) > 0.8
 
 
 def test_shuffled_labels_give_half() -> None:
@@ -27,7 +30,7 @@ def test_shuffled_labels_give_half() -> None:
     found = []
     for seed in range(3):
         shuffled = np.random.default_rng(seed).permutation(labels)
-        found.append(roc_auc_score(shuffled, out_of_fold(features, shuffled, folds, seed)))
+        found.append(roc_auc_score(shuffled, out_of_fold(features, shuffled, folds, seed)[:, 0]))
     assert abs(float(np.mean(found)) - 0.5) < 0.1
 
 
@@ -63,8 +66,8 @@ def test_the_refits_spread_around_the_stage_and_are_read_back() -> None:
     fitted = fit_with_refits(features, labels, seed=1, refits=8)
     again = FittedStage.from_estimators(fitted.estimators(), fitted.chosen)
     assert len(again.refits) == 8
-    assert np.array_equal(again.stage.probability(features), fitted.stage.probability(features))
-    point = features[:1]
+    assert np.array_equal(again.stage.probability(features[:, 0]), fitted.stage.probability(features[:, 0]))
+    point = features[:1, 0]
     spread = np.array([refit.probability(point)[0] for refit in again.refits])
     assert 0.005 < spread.std() < 0.3
     assert abs(spread.mean() - fitted.stage.probability(point)[0]) < 0.2
@@ -73,5 +76,12 @@ def test_the_refits_spread_around_the_stage_and_are_read_back() -> None:
 def test_one_case_gets_what_it_gets_among_eight() -> None:
     features, labels, _ = made_up()
     stage, _ = fit_stage(features, labels, seed=1)
-    together = stage.probability(features[:8])
-    assert np.concatenate([stage.probability(features[i : i + 1]) for i in range(8)]) == pytest.approx(together)
+    together = stage.probability(features[:8, 0])
+    assert np.concatenate([stage.probability(features[i : i + 1, 0]) for i in range(8)]) == pytest.approx(together)
+
+
+def test_more_views_of_the_same_patients_are_no_more_patients() -> None:
+    features, labels, _ = made_up(100)
+    once, _ = fit_stage(features[:, :1], labels, seed=1)
+    thrice, _ = fit_stage(np.repeat(features[:, :1], 3, axis=1), labels, seed=1)
+    assert thrice.probability(features[:9, 0]) == pytest.approx(once.probability(features[:9, 0]), abs=0.02)

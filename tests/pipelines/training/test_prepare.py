@@ -15,7 +15,7 @@ from pipelines.training.cohort import Cohort, CohortPatient
 from pipelines.training.prepare import PrepareSettings, prepare_cohort
 from pipelines.training.settings import silent
 
-SETTINGS = PrepareSettings(spacing=3.0, rule=CropRule(60.0, 16))
+SETTINGS = PrepareSettings(spacing=3.0, rule=CropRule(60.0, 16), views=2)
 
 
 @pytest.fixture(scope="module")
@@ -50,23 +50,23 @@ def test_dicom_exams_become_inputs_with_the_truth_as_mask(cohort: Cohort, folder
         exam = patient.exams[time_point]
         with np.load(folder / patient.patient.patient_id / "truth" / f"{time_point}.npz") as truth:
             cm3 = truth["mask"].sum() * abs(np.linalg.det(truth["affine"][:3, :3])) / 1000
-        assert np.exp(exam.features["log_volume"]) == pytest.approx(cm3, rel=1e-4)
+        assert np.exp(exam.views[0].features["log_volume"]) == pytest.approx(cm3, rel=1e-4)
         assert exam.channels.shape[1:] == exam.mask.shape
-        assert exam.crops["dwi"].shape == (3, 16, 16)
+        assert exam.views[1].crops["dwi"].shape == (3, 16, 16)
 
 
 def test_a_second_reading_comes_from_the_cache(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
     first = prepare_cohort(cohort, SETTINGS, 1, silent)
     monkeypatch.setattr(prepare, "load_exam", None)  # would fail if it were called
     second = prepare_cohort(cohort, SETTINGS, 1, silent)
-    assert second[0].exams[TimePoint.BASELINE].features == first[0].exams[TimePoint.BASELINE].features
+    assert second[0].exams[TimePoint.BASELINE].views[1].features == first[0].exams[TimePoint.BASELINE].views[1].features
 
 
 def test_another_rule_is_prepared_anew(cohort: Cohort, folder: Path) -> None:
     prepare_cohort(cohort, SETTINGS, 1, silent)
     before = entries(folder)
-    (patient,) = prepare_cohort(cohort, PrepareSettings(3.0, CropRule(60.0, 20)), 1, silent)
-    assert patient.exams[TimePoint.BASELINE].crops["t2"].shape == (3, 20, 20)
+    (patient,) = prepare_cohort(cohort, PrepareSettings(3.0, CropRule(60.0, 20), views=2), 1, silent)
+    assert patient.exams[TimePoint.BASELINE].views[0].crops["t2"].shape == (3, 20, 20)
     assert len(entries(folder) - before) == 2
 
 
