@@ -28,8 +28,8 @@ def test_an_unknown_system_is_named_with_what_there_is() -> None:
 
 
 def test_a_missing_bundle_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match=r"segmenter/manifest\.json: does not exist"):
-        load_models(tmp_path, [])
+    with pytest.raises(BundleError, match=r"signature_svm/manifest\.json: does not exist"):
+        load_models(tmp_path, ["signature_svm"])
 
 
 def test_a_bundle_under_another_systems_name_is_refused(tmp_path: Path) -> None:
