@@ -72,6 +72,7 @@ def check_peer(node: Node, peer: Peer) -> Iterator[Finding]:
     bad = Level.FAIL if peer.receives or peer.queries or peer.storage_commitment else Level.WARN
     if not (peer.sends or peer.receives or peer.queries or peer.storage_commitment):
         yield Finding(Level.WARN, subject, "our side: it has no role, so nothing is taken from it or sent to it")
+    yield from _not_yet(peer, subject)
     unreachable = _reach(peer)
     if unreachable:
         yield Finding(bad, subject, unreachable)
@@ -85,6 +86,15 @@ def check_peer(node: Node, peer: Peer) -> Iterator[Finding]:
     finally:
         if association.is_established:
             association.release()
+
+
+def _not_yet(peer: Peer, subject: str) -> Iterator[Finding]:
+    """Roles that the configuration knows and this version does not play to the end."""
+    if peer.queries:
+        yield Finding(Level.WARN, subject, "queries = true: priors are not fetched in this version")
+    if peer.storage_commitment:
+        words = "storage_commitment = true: not asked for in this version, deliveries end as SENT"
+        yield Finding(Level.WARN, subject, words)
 
 
 def answers_as(host: str, port: int, called: str, calling: str) -> bool:

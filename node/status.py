@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -14,6 +14,13 @@ from sqlalchemy import Connection, Row, Table, select
 from node.database import Database
 from node.schema import delivery_table, job_table, pair_table, result_table, series_table, study_table
 
+# Why something waits, where its row has no reason of its own.
+_EXAM_WAITS = {
+    "RECEIVING": "still arriving: complete after [settle] quiet_seconds without a new object",
+    "SETTLED": "complete: planned as soon as no study of this patient is arriving any more",
+}
+_JOB_WAITS = {"READY": "waits for a worker", "CLAIMED": "is being scored"}
+_DELIVERY_WAITS = {"DUE": "waits to be sent", "CLAIMED": "is being sent"}
 _GOOD = {"PLANNED", "READY", "DONE", "SENT", "COMMITTED"}
 _BAD = {"QUARANTINED", "DECLINED", "FAILED", "WITHDRAWN"}
 
@@ -60,7 +67,7 @@ def _patient(row: Row[Any]) -> dict[str, Any]:
 def _exam(row: Row[Any], series: Sequence[Row[Any]]) -> dict[str, Any]:
     fields = ("study_uid", "study_date", "description", "state", "generation", "code", "reason")
     seen = ("series_uid", "role", "modality", "description", "b_values", "confidence", "code", "reason", "images")
-    return {**_pick(row, fields), "series": [_pick(one, seen) for one in series]}
+    return {**_pick(row, fields, _EXAM_WAITS), "series": [_pick(one, seen) for one in series]}
 
 
 def _pair(row: Row[Any], jobs: Sequence[Row[Any]], deliveries: Sequence[Row[Any]]) -> dict[str, Any]:
@@ -69,13 +76,16 @@ def _pair(row: Row[Any], jobs: Sequence[Row[Any]], deliveries: Sequence[Row[Any]
     delivery = ("id", "peer", "kind", "version", "sop_uid", "state", "attempts", "status", "reason")
     return {
         **_pick(row, pair),
-        "jobs": [_pick(one, job) for one in jobs],
-        "deliveries": [_pick(one, delivery) for one in deliveries],
+        "jobs": [_pick(one, job, _JOB_WAITS) for one in jobs],
+        "deliveries": [_pick(one, delivery, _DELIVERY_WAITS) for one in deliveries],
     }
 
 
-def _pick(row: Row[Any], fields: Sequence[str]) -> dict[str, Any]:
-    return {field: getattr(row, field) for field in fields}
+def _pick(row: Row[Any], fields: Sequence[str], waits: Mapping[str, str] | None = None) -> dict[str, Any]:
+    picked = {field: getattr(row, field) for field in fields}
+    if waits and not picked["reason"]:
+        picked["reason"] = waits.get(picked["state"], "")
+    return picked
 
 
 def render_status(status: dict[str, Any]) -> RenderableType:

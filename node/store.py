@@ -214,6 +214,8 @@ def _admit(connection: Connection, facts: ObjectFacts, at: float) -> None:
         .values(
             state=move(STUDY, state, StudyState.RECEIVING),
             generation=row.generation + (state is not StudyState.RECEIVING),
+            code="",
+            reason="",
             last_received_at=at,
             # Before anything was planned, the first object that names the issuer tells it for the study.
             issuer=row.issuer or (facts.patient.issuer[:64] if _unplanned(row) else ""),
