@@ -77,7 +77,7 @@ def draw_predictions(page: Page, box: Box, findings: Findings) -> float:
 def draw_statements(page: Page, box: Box, findings: Findings) -> float:
     """Refusals, then warnings, in words; returns the y below."""
     statements = [(wording.REFUSED, palette.ROSE, one) for one in findings.refusals]
-    told = any(not score.envelope.inside for score in findings.scores)  # on the score's own card, in full
+    told = any(not score.envelope.inside for score in findings.scores)  # on the score's own card
     statements += [
         (wording.WARNING, palette.AMBER, one)
         for one in findings.warnings

@@ -106,12 +106,12 @@ def training_sentence(score: Score) -> str:
 
 
 def envelope_sentence(score: Score) -> str:
-    """Whether the case looks like the cohort of the model."""
+    """Whether the case looks like the cohort of the model; of several departures the first, and how many more."""
     if score.envelope.inside:
         return "The case is inside the model's training envelope."
-    return "OUTSIDE the model's training envelope, the number is not reliable: " + sentence(
-        "; ".join(score.envelope.reasons) or "no reason given"
-    )
+    first, *others = score.envelope.reasons or ("no reason given",)
+    more = f"; {len(others)} more departures are listed under OUT_OF_ENVELOPE in the report" if others else ""
+    return f"OUTSIDE the model's training envelope, the number is not reliable: {sentence(first + more)}"
 
 
 def statement_sentence(kind: str, statement: Statement) -> str:
