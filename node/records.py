@@ -7,7 +7,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
 
-from pipelines.contract import Code, Patient, Role
+from pipelines.contract import Patient, Role
 
 
 class StudyState(StrEnum):
@@ -189,25 +189,3 @@ class Parcel:
     claim: Claim
     peer: str
     result: ResultFile
-
-
-__all__ = [
-    "Claim",
-    "Code",
-    "Decision",
-    "DeliveryState",
-    "JobState",
-    "JobTicket",
-    "Matching",
-    "ObjectFacts",
-    "Outcome",
-    "PairState",
-    "Parcel",
-    "Proposal",
-    "ResultFile",
-    "StoredObject",
-    "StudyFacts",
-    "StudyState",
-    "Verb",
-    "Verdict",
-]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
-def missing(what: str) -> None:
+def missing(what: str) -> NoReturn:
     """Skip because ``what`` is absent from this machine; fail instead where CI promised that everything is there."""
     if os.environ.get("RESTAGE_REQUIRE_ALL") == "1":
         pytest.fail(f"{what}, and RESTAGE_REQUIRE_ALL=1 promises everything", pytrace=False)

@@ -16,6 +16,7 @@ import pytest
 from pipelines.phantom.cohort import SimulatedPatient, simulate_patient, write_cohort, write_patient
 from pipelines.phantom.exam import SimulatedExam
 from pipelines.phantom.patient import draw_patient
+from tests.conftest import missing
 
 SEED = 41
 Datasets = list[pydicom.Dataset]
@@ -195,10 +196,11 @@ def test_the_axial_t2_after_therapy_is_dark_in_the_planted_share(simulated: list
         assert (values < 0.58 * bright).mean() == pytest.approx(one.patient.latents.fibrosis, abs=0.15)
 
 
+@pytest.mark.peers
 def test_every_kind_of_file_passes_dciodvfy(cohort: Path) -> None:
     program = shutil.which("dciodvfy")
     if program is None:
-        pytest.skip("dciodvfy (dicom3tools) is not installed")
+        missing("dciodvfy is not installed (Debian package dicom3tools)")
     for exam in ("baseline", "restaging"):
         for patient in cohort.glob("PHANTOM-*"):
             firsts = [*sorted((patient / exam).glob("*_0001.dcm")), patient / exam / "04_0048.dcm"]
