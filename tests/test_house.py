@@ -266,7 +266,6 @@ def test_headers_are_read_with_pydicom_and_numpy_alone(name: str) -> None:
 MIRRORED_OTHERWISE = {
     "node.main": "of node.__main__",
     "pipelines.shipped_bundles": "of the files in pipelines/bundles, which are data",
-    "dicom_templates.peers": "of every object that is built, by third-party programs, from this folder's fixtures",
 }
 
 

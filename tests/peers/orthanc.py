@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import time
 import urllib.request
@@ -17,7 +16,7 @@ from urllib.error import URLError
 
 from pydicom import Dataset, dcmread
 
-from tests.conftest import missing
+from tests.programs import program
 from tests.running_node import free_port
 
 TITLE = "ORTHANC"
@@ -53,9 +52,7 @@ class Orthanc:
 @contextmanager
 def running_orthanc(folder: Path) -> Iterator[Orthanc]:
     """Start Orthanc; skip, or in CI fail, where it is not installed."""
-    program = shutil.which("Orthanc") or shutil.which("Orthanc", path="/usr/sbin:/usr/local/sbin")
-    if program is None:
-        missing("Orthanc is not installed (Debian package orthanc)")
+    executable = program("Orthanc", "orthanc")
     orthanc = Orthanc(free_port(), free_port())
     folder.mkdir(parents=True)
     settings = {
@@ -71,7 +68,7 @@ def running_orthanc(folder: Path) -> Iterator[Orthanc]:
     }
     (folder / "orthanc.json").write_text(json.dumps(settings))
     with (folder / "log.txt").open("wb") as log:
-        process = subprocess.Popen([str(program), str(folder / "orthanc.json")], stdout=log, stderr=log)
+        process = subprocess.Popen([str(executable), str(folder / "orthanc.json")], stdout=log, stderr=log)
     try:
         _wait_until_up(orthanc)
         yield orthanc

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,8 +15,8 @@ from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 from pydicom.uid import Comprehensive3DSRStorage, SecondaryCaptureImageStorage, SegmentationStorage
 
-from tests.conftest import missing
 from tests.peers.orthanc import TITLE, Orthanc, running_orthanc
+from tests.programs import output_of, program
 from tests.real_pair import RealExam, RealPair, position_along_normal, write_real_pair
 from tests.running_node import NODE_TITLE, SENDER_TITLE, Destination, RunningNode, running_node
 
@@ -51,10 +50,8 @@ class Outcome:
 
 
 def storescu(node: RunningNode, *paths: Path) -> None:
-    program = shutil.which("storescu")
-    if program is None:
-        missing("storescu is not installed (Debian package dcmtk)")
-    command = [str(program), "-aet", SENDER_TITLE, "-aec", NODE_TITLE, "-R", "+sd", "+r", "127.0.0.1", str(node.port)]
+    executable = str(program("storescu", "dcmtk"))
+    command = [executable, "-aet", SENDER_TITLE, "-aec", NODE_TITLE, "-R", "+sd", "+r", "127.0.0.1", str(node.port)]
     done = subprocess.run([*command, *map(str, paths)], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -218,24 +215,16 @@ def test_dciodvfy_finds_no_error(run: str, request: pytest.FixtureRequest, tmp_p
     for number, dataset in enumerate(outcome.datasets):
         path = tmp_path / f"{number}.dcm"
         dataset.save_as(path)
-        said = _tool("dciodvfy", "dicom3tools", path)
+        said = output_of("dciodvfy", "dicom3tools", path)
         errors = [line for line in said.splitlines() if line.startswith("Error")]
         assert errors == [], f"{dataset.SOPClassUID.name}: {errors}"
 
 
 def test_dsrdump_reads_the_report(with_masks: Outcome, tmp_path: Path) -> None:
     with_masks.report.save_as(tmp_path / "report.dcm")
-    said = _tool("dsrdump", "dcmtk", tmp_path / "report.dcm")
+    said = output_of("dsrdump", "dcmtk", tmp_path / "report.dcm")
     assert "Imaging Measurement" in said or "Imaging Report" in said
     assert "RESEARCH USE ONLY" in said.upper()
-
-
-def _tool(name: str, package: str, path: Path) -> str:
-    program = shutil.which(name)
-    if program is None:
-        missing(f"{name} is not installed (Debian package {package})")
-    done = subprocess.run([str(program), str(path)], capture_output=True, text=True, timeout=120, check=False)
-    return done.stdout + done.stderr
 
 
 def _items(node: Dataset) -> Iterator[Dataset]:
