@@ -7,10 +7,11 @@ import random
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from pydicom import Dataset
+from pydicom import Dataset, dcmread
 from pydicom.uid import Comprehensive3DSRStorage, SecondaryCaptureImageStorage, SegmentationStorage, generate_uid
 
 from tests.story.conftest import Story, all_sent, edited, files, in_state
@@ -91,20 +92,16 @@ def _report(story: Story, patient_id: str, version: int, pair: dict) -> Dataset:
 
 
 def _t2_axial(folder: Path) -> list[Path]:
-    from pydicom import dcmread
-
     return [
         path for path in files(folder) if "t2_tse_tra" in str(dcmread(path, stop_before_pixels=True).SeriesDescription)
     ]
 
 
 def _height(path: Path) -> float:
-    from pydicom import dcmread
-
     return float(dcmread(path, stop_before_pixels=True).ImagePositionPatient[2])
 
 
-def _as_localizer():
+def _as_localizer() -> Callable[[Dataset], None]:
     series = generate_uid()
 
     def change(dataset: Dataset) -> None:
