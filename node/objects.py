@@ -10,8 +10,9 @@ from datetime import date, datetime
 from io import BytesIO
 
 from pydicom import Dataset, dcmread
-from pydicom.dataelem import RawDataElement
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.tag import BaseTag
 from pydicom.uid import (
     UID,
     BasicTextSRStorage,
@@ -35,6 +36,7 @@ TRUNCATED = 0xC002
 MISMATCH = 0xA900  # "Error: Data Set does not match SOP Class"
 
 _UNDEFINED = 0xFFFFFFFF
+_TRAILING_PADDING = 0xFFFCFFFC
 _EMPTY_OFFSET_TABLE = 8  # bytes of an item without a value, PS3.5 A.4
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 # All that pydicom raises on bytes that are not what they claim to be; some of it derives from nothing but Exception.
@@ -118,6 +120,23 @@ def _facts(dataset: Dataset) -> ObjectFacts:
         manufacturer=_text(dataset, "Manufacturer"),
         transfer_syntax_uid=str(dataset.file_meta.TransferSyntaxUID),
     )
+
+
+def same_content(first: bytes, second: bytes) -> bool:
+    """Whether two encodings hold the same data set: senders differ in VR encoding, item lengths and padding.
+
+    Pixel data are compared as they are encoded, never decoded: another compression is another content.
+    """
+    try:
+        return _elements(first) == _elements(second)
+    except UNREADABLE:
+        return False
+
+
+def _elements(encoded: bytes) -> dict[BaseTag, DataElement]:
+    """All elements but group lengths and trailing padding, which say nothing of the content (PS3.5 7.2, PS3.10 7.2)."""
+    dataset = dcmread(BytesIO(encoded))
+    return {one.tag: one for one in dataset if one.tag.element != 0 and one.tag != _TRAILING_PADDING}
 
 
 def parse_date(text: str) -> date | None:

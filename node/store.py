@@ -19,7 +19,7 @@ from sqlalchemy.exc import OperationalError
 from node.database import Database
 from node.errors import ObjectError, StoreError
 from node.flow import STUDY, move
-from node.objects import read_facts
+from node.objects import read_facts, same_content
 from node.records import ObjectFacts, StoredObject, StudyState
 from node.schema import object_table, result_table, study_table
 
@@ -73,6 +73,11 @@ class Store:
             with self.database.reading() as connection:
                 if _is_own(connection, facts.sop_uid):
                     return Kept.OWN
+                current = _current_digest_and_path(connection, facts.sop_uid)
+            if current is not None and current[0] != digest and self._repeats(current[1], encoded):
+                with self.database.transaction() as connection:
+                    _touch(connection, facts.study_uid, time.time())
+                return Kept.KNOWN
             write_durably(path, encoded)
             with self.database.transaction() as connection:
                 return self._index(connection, facts, _File(path, digest, len(encoded), source, time.time()))
@@ -96,6 +101,11 @@ class Store:
         path = self.folder / row.path
         uids = (row.sop_uid, row.sop_class_uid, row.series_uid, row.study_uid)
         return StoredObject(*uids, row.manufacturer, path, row.digest)
+
+    def _repeats(self, path: str, encoded: bytes) -> bool:
+        """Whether the object that counts is the same, only encoded otherwise (by another sender, say)."""
+        file = self.folder / path
+        return file.exists() and same_content(file.read_bytes(), encoded)
 
     def _path(self, sop_uid: str, digest: str) -> Path:
         # Never a path made of DICOM values: those come from outside.
@@ -191,6 +201,13 @@ def _object_row(facts: ObjectFacts, file: _File, folder: Path) -> dict[str, obje
 def _is_own(connection: Connection, sop_uid: str) -> bool:
     """Whether the ledger has it as a result of ours that comes back from where it was sent."""
     return connection.execute(select(result_table.c.id).where(result_table.c.sop_uid == sop_uid)).first() is not None
+
+
+def _current_digest_and_path(connection: Connection, sop_uid: str) -> tuple[str, str] | None:
+    table = object_table
+    which = (table.c.sop_uid == sop_uid) & table.c.current
+    row = connection.execute(select(table.c.digest, table.c.path).where(which)).first()
+    return None if row is None else (row.digest, row.path)
 
 
 def _touch(connection: Connection, study_uid: str, at: float) -> None:

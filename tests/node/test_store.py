@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from pydicom.uid import ImplicitVRLittleEndian
 from sqlalchemy import event, update
 
 from node.errors import StoreError
@@ -17,7 +18,7 @@ from node.objects import read_facts
 from node.records import StudyState
 from node.schema import object_table, study_table
 from node.store import Kept, Store, write_durably
-from tests.dicom_files import BASELINE, RESTAGING, encoded, of_other_patient, report, t2_axial, write
+from tests.dicom_files import BASELINE, RESTAGING, encoded, in_syntax, of_other_patient, report, t2_axial, write
 from tests.node.conftest import Bench, result
 
 SLICES = t2_axial(BASELINE)
@@ -99,6 +100,15 @@ def test_a_new_object_is_received_under_a_new_generation_once_a_study_had_settle
     study = bench.study(BASELINE.uid)
     assert study.state == StudyState.RECEIVING
     assert study.generation == (1 if state is StudyState.RECEIVING else 2)
+
+
+def test_the_same_content_in_another_encoding_changes_nothing(bench: Bench) -> None:
+    bench.receive(SLICES[0])
+    set_state(bench, StudyState.PLANNED)
+    facts = read_facts(encoded(SLICES[0]))
+    assert bench.store.keep(encoded(in_syntax(SLICES[0], ImplicitVRLittleEndian)), facts, "OTHER") is Kept.KNOWN
+    assert len(files(bench.store)) == 1
+    assert [row.state for row in bench.rows(study_table)] == ["PLANNED"]
 
 
 def test_another_content_under_the_same_uid_counts_instead_and_both_are_kept(bench: Bench) -> None:
