@@ -1,0 +1,93 @@
+"""The types that travel between the stations of the imaging pipeline, and out of it.
+
+Conventions, everywhere in this package:
+
+- patient coordinates are LPS in millimetres (DICOM PS3.3 C.7.6.2.1.1);
+- voxel arrays are ordered (slice, row, column), slices sorted along the slice normal;
+- ``Volume.affine`` maps the homogeneous index (slice, row, column, 1) of a voxel's *centre* to LPS;
+- diffusion coefficients are in 10⁻³ mm²/s inside the pipeline (µm²/ms), b-values in s/mm²;
+- a refusal is an :class:`InputUnfit`, always permanent, always with a code and words for a person.
+"""
+
+from pipelines.contract.clinical import CATEGORIES, ClinicalVariable, Variable
+from pipelines.contract.exams import Case, CaseFiles, Exam, ExamFiles, Patient, Role, SeriesFiles, SeriesRole
+from pipelines.contract.findings import (
+    COMPLETE_RESPONSE,
+    GOOD_RESPONSE,
+    METASTASIS,
+    RECURRENCE,
+    Explanation,
+    Findings,
+    Measurement,
+    Models,
+    Nomogram,
+    NomogramAxis,
+    Quantity,
+    Score,
+    ScoringSystem,
+    Segmenter,
+    SurvivalCurve,
+)
+from pipelines.contract.images import (
+    AdcMap,
+    Affine,
+    FloatArray,
+    MapKind,
+    Mask,
+    MaskArray,
+    MaskOrigin,
+    ScalarMap,
+    Structure,
+    StructureKind,
+    Volume,
+)
+from pipelines.contract.models import Envelope, Likelihood, ModelIdentity
+from pipelines.contract.statements import Code, InputUnfit, Statement
+from pipelines.contract.time_point import TimePoint
+
+__all__ = [
+    "CATEGORIES",
+    "COMPLETE_RESPONSE",
+    "GOOD_RESPONSE",
+    "METASTASIS",
+    "RECURRENCE",
+    "AdcMap",
+    "Affine",
+    "Case",
+    "CaseFiles",
+    "ClinicalVariable",
+    "Code",
+    "Envelope",
+    "Exam",
+    "ExamFiles",
+    "Explanation",
+    "Findings",
+    "FloatArray",
+    "InputUnfit",
+    "Likelihood",
+    "MapKind",
+    "Mask",
+    "MaskArray",
+    "MaskOrigin",
+    "Measurement",
+    "ModelIdentity",
+    "Models",
+    "Nomogram",
+    "NomogramAxis",
+    "Patient",
+    "Quantity",
+    "Role",
+    "ScalarMap",
+    "Score",
+    "ScoringSystem",
+    "Segmenter",
+    "SeriesFiles",
+    "SeriesRole",
+    "Statement",
+    "Structure",
+    "StructureKind",
+    "SurvivalCurve",
+    "TimePoint",
+    "Variable",
+    "Volume",
+]
