@@ -10,11 +10,12 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
+from dicom_templates.kinds import SERIES_PLACES, Kind
+from dicom_templates.profile import DEFAULT_RENDERING, Rendering
 from pipelines.contract import Findings, MaskOrigin, Patient, TimePoint
 
 MANUFACTURER = "Restage"
@@ -24,20 +25,6 @@ RESEARCH = "RESEARCH ONLY"
 
 _NAMESPACE = uuid.UUID("5b6f6ea4-6d0c-5d43-9f0e-5a3d1f6c7b21")
 _DESCRIPTION_LIMIT = 64  # LO, PS3.5 table 6.2-1
-
-
-class Kind(StrEnum):
-    """The objects of one result. One series per kind, its UID stable over versions."""
-
-    SEG_BASELINE = "seg_baseline"
-    SEG_RESTAGING = "seg_restaging"
-    REPORT = "report"
-    SUMMARY = "summary"
-
-
-SERIES_NUMBERS = {Kind.SEG_BASELINE: 9001, Kind.SEG_RESTAGING: 9001, Kind.REPORT: 9002, Kind.SUMMARY: 9004}
-
-SEG_KINDS = {TimePoint.BASELINE: Kind.SEG_BASELINE, TimePoint.RESTAGING: Kind.SEG_RESTAGING}
 
 
 @dataclass(frozen=True)
@@ -57,7 +44,7 @@ class ResultIdentity:
     ``pair_key``: stable text that names the patient, the baseline study and the restaging study.
     ``version``: 1 for the first result of the pair. ``created``: an aware time. ``device_uid``: of this
     installation, kept for its lifetime. ``station``: name or AE title of the node.
-    ``predecessors``: the objects of version ``version`` − 1.
+    ``predecessors``: the objects that this version replaces. ``rendering``: how the objects are written.
     """
 
     pair_key: str
@@ -67,6 +54,7 @@ class ResultIdentity:
     station: str
     software_version: str
     predecessors: tuple[Predecessor, ...] = ()
+    rendering: Rendering = DEFAULT_RENDERING
 
     def __post_init__(self) -> None:
         if not self.pair_key:
@@ -80,11 +68,19 @@ class ResultIdentity:
 
     def series_uid(self, kind: Kind) -> UID:
         """Series Instance UID: the same for every version of this pair's object of this kind."""
-        return self._uid("series", self.pair_key, kind)
+        return self._uid("series", self.pair_key, kind, *self._rendered)
+
+    def series_number(self, kind: Kind) -> int:
+        """Series Number: the place of the kind in the rendering's block."""
+        return self.rendering.first_series_number + SERIES_PLACES[kind]
 
     def sop_uid(self, kind: Kind) -> UID:
         """SOP Instance UID of this version's object."""
-        return self._uid("instance", self.pair_key, kind, str(self.version))
+        return self._uid("instance", self.pair_key, kind, str(self.version), *self._rendered)
+
+    def instance_uid(self, kind: Kind, number: int) -> UID:
+        """SOP Instance UID of one image of a kind that has several, such as the contour series."""
+        return self._uid("instance", self.pair_key, kind, str(self.version), str(number), *self._rendered)
 
     def tracking_uid(self, patient: Patient, tumour: int = 1) -> UID:
         """Tracking UID of a tumour: the same at every time point and in every version."""
@@ -96,17 +92,36 @@ class ResultIdentity:
 
     def dimension_uid(self, kind: Kind) -> UID:
         """Dimension Organization UID of a multi-frame object (PS3.3 C.7.6.17)."""
-        return self._uid("dimensions", self.pair_key, kind, str(self.version))
+        return self._uid("dimensions", self.pair_key, kind, str(self.version), *self._rendered)
 
     @property
     def local_time(self) -> datetime:
         """``created`` in this machine's zone, the one that a scanner's dates and times are in."""
         return self.created.astimezone()
 
+    def description(self, what: str, phantom: bool) -> str:
+        """A series description: what it is, between who made it and what it must not be used for (LO, 64)."""
+        flags = [PHANTOM] if phantom else []
+        text = " ".join([self.rendering.prefix, what, *flags, RESEARCH])
+        if len(text) > _DESCRIPTION_LIMIT:
+            raise ValueError(f"series description over {_DESCRIPTION_LIMIT} characters: {text}")
+        return text
+
+    @property
+    def _rendered(self) -> tuple[str, ...]:
+        # The default rendering adds nothing, so that a node whose profiles change keeps its series.
+        return (self.rendering.key,) if self.rendering.key else ()
+
     def _uid(self, *parts: str) -> UID:
         # JSON-like quoting keeps ("a", "bc") and ("ab", "c") apart.
         name = repr((self.device_uid, *(str(part) for part in parts)))
         return UID(f"2.25.{uuid.uuid5(_NAMESPACE, name).int}")
+
+
+def mask_words(time_point: TimePoint, origin: MaskOrigin) -> str:
+    """What a SEG holds, for its series description; it says whose mask it is."""
+    whose = "copy of reader's tumour mask" if origin is MaskOrigin.READER else "tumour mask"
+    return f"{whose} {time_point}"
 
 
 def phantom_mask(findings: Findings, time_point: TimePoint) -> bool:
@@ -120,25 +135,6 @@ def phantom_trained(findings: Findings) -> bool:
     return any(score.model.phantom_trained for score in findings.scores) or any(
         phantom_mask(findings, time_point) for time_point in TimePoint
     )
-
-
-def seg_description(time_point: TimePoint, origin: MaskOrigin, phantom: bool) -> str:
-    """Series description of a SEG; it says whose mask it holds."""
-    whose = "copy of reader's tumour mask" if origin is MaskOrigin.READER else "tumour mask"
-    return _description(f"{whose} {time_point}", phantom)
-
-
-def description(kind: Kind, phantom: bool) -> str:
-    """Series description of the report or the summary page."""
-    what = {Kind.REPORT: "rectal MR response report", Kind.SUMMARY: "rectal MR summary page"}[kind]
-    return _description(what, phantom)
-
-
-def _description(what: str, phantom: bool) -> str:
-    text = " ".join(["AI", what, *([PHANTOM] if phantom else []), RESEARCH])
-    if len(text) > _DESCRIPTION_LIMIT:
-        raise ValueError(f"series description over {_DESCRIPTION_LIMIT} characters: {text}")
-    return text
 
 
 def made_by_restage(header: Dataset) -> bool:

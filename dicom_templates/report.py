@@ -19,13 +19,11 @@ from dicom_templates.encode import settle_character_set
 from dicom_templates.identity import (
     MANUFACTURER,
     MODEL_NAME,
-    SERIES_NUMBERS,
-    Kind,
     Predecessor,
     ResultIdentity,
-    description,
     phantom_trained,
 )
+from dicom_templates.kinds import Kind
 from dicom_templates.report_context import UsedSeries, image_library, observer, qualitative_evaluations
 from dicom_templates.report_groups import prediction_group, tumour_group
 from dicom_templates.report_items import container
@@ -54,14 +52,14 @@ def build_report(
         evidence=_evidence(used, segmentations, source),
         content=_root(findings, segmentations, identity, used, title),
         series_instance_uid=identity.series_uid(Kind.REPORT),
-        series_number=SERIES_NUMBERS[Kind.REPORT],
+        series_number=identity.series_number(Kind.REPORT),
         sop_instance_uid=identity.sop_uid(Kind.REPORT),
         instance_number=identity.version,
         manufacturer=MANUFACTURER,
         manufacturer_model_name=MODEL_NAME,
         software_versions=identity.software_version,
         device_serial_number=identity.device_uid,
-        series_description=description(Kind.REPORT, phantom_trained(findings)),
+        series_description=identity.description("rectal MR report", phantom_trained(findings)),
         content_date=created.date(),
         content_time=created.time().replace(microsecond=0),
         is_complete=True,

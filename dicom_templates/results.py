@@ -9,7 +9,8 @@ from pydicom.dataset import Dataset
 from dicom_templates.check import check
 from dicom_templates.encode import write_part10
 from dicom_templates.figures import check_numbers
-from dicom_templates.identity import SEG_KINDS, Kind, ResultIdentity
+from dicom_templates.identity import ResultIdentity
+from dicom_templates.kinds import SEG_KINDS, Kind
 from dicom_templates.report import build_report
 from dicom_templates.segmentation import build_segmentation
 from dicom_templates.summary import build_summary

@@ -21,11 +21,10 @@ from dicom_templates.errors import TemplateError
 from dicom_templates.identity import (
     MANUFACTURER,
     MODEL_NAME,
-    SEG_KINDS,
-    SERIES_NUMBERS,
     ResultIdentity,
-    seg_description,
+    mask_words,
 )
+from dicom_templates.kinds import SEG_KINDS
 from dicom_templates.sources import copy_identity, for_highdicom, t2_headers
 from pipelines.contract import Exam, Mask, MaskArray, MaskOrigin, TimePoint
 
@@ -57,7 +56,7 @@ def build_segmentation(exam: Exam, identity: ResultIdentity, time_point: TimePoi
         segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
         segment_descriptions=[_segment(exam, mask, identity, time_point)],
         series_instance_uid=identity.series_uid(kind),
-        series_number=SERIES_NUMBERS[kind],
+        series_number=identity.series_number(kind),
         sop_instance_uid=identity.sop_uid(kind),
         instance_number=identity.version,
         manufacturer=MANUFACTURER,
@@ -69,7 +68,7 @@ def build_segmentation(exam: Exam, identity: ResultIdentity, time_point: TimePoi
         content_description=_description(mask, time_point),
         content_date=created.date(),
         content_time=created.time().replace(microsecond=0),
-        series_description=seg_description(time_point, mask.origin, phantom),
+        series_description=identity.description(mask_words(time_point, mask.origin), phantom),
         content_qualification=hd.ContentQualificationValues.RESEARCH,
     )
     _finish(seg, identity, time_point)

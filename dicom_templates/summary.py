@@ -15,12 +15,10 @@ from dicom_templates.encode import settle_character_set
 from dicom_templates.identity import (
     MANUFACTURER,
     MODEL_NAME,
-    SERIES_NUMBERS,
-    Kind,
     ResultIdentity,
-    description,
     phantom_trained,
 )
+from dicom_templates.kinds import Kind
 from dicom_templates.page import Box, Page
 from dicom_templates.sources import copy_identity, reported_exam, study_header
 from dicom_templates.summary_frame import FOOTER_TOP, HEADER_BOTTOM, MARGIN, draw_footer, draw_header
@@ -52,7 +50,7 @@ def build_summary(findings: Findings, identity: ResultIdentity) -> Dataset:
     pixels = render_summary(findings, identity)
     source = study_header(reported_exam(findings.case))
     page = Dataset()
-    _add_series(page, identity, description(Kind.SUMMARY, phantom_trained(findings)))
+    _add_series(page, identity, identity.description("rectal MR summary page", phantom_trained(findings)))
     page.Rows, page.Columns = pixels.shape[:2]
     page.SamplesPerPixel, page.PhotometricInterpretation, page.PlanarConfiguration = 3, "RGB", 0
     page.BitsAllocated, page.BitsStored, page.HighBit, page.PixelRepresentation = 8, 8, 7, 0
@@ -69,7 +67,7 @@ def _add_series(page: Dataset, identity: ResultIdentity, series_description: str
     page.SOPClassUID = SecondaryCaptureImageStorage
     page.SOPInstanceUID = identity.sop_uid(Kind.SUMMARY)
     page.SeriesInstanceUID = identity.series_uid(Kind.SUMMARY)
-    page.SeriesNumber = SERIES_NUMBERS[Kind.SUMMARY]
+    page.SeriesNumber = identity.series_number(Kind.SUMMARY)
     page.InstanceNumber = identity.version
     page.SeriesDescription = series_description
     page.Modality, page.ConversionType = "OT", "WSD"  # workstation, PS3.3 C.8.6.1

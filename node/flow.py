@@ -45,10 +45,13 @@ JOB: Table = {
 
 DELIVERY: Table = {
     DeliveryState.DUE: frozenset({DeliveryState.CLAIMED, DeliveryState.WITHDRAWN}),
-    DeliveryState.CLAIMED: frozenset({DeliveryState.DUE, DeliveryState.SENT, DeliveryState.FAILED}),
-    DeliveryState.SENT: frozenset({DeliveryState.COMMITTED, DeliveryState.FAILED}),
+    DeliveryState.CLAIMED: frozenset({DeliveryState.DUE, DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.HELD}),
+    DeliveryState.SENT: frozenset({DeliveryState.VERIFIED, DeliveryState.COMMITTED, DeliveryState.FAILED}),
+    DeliveryState.VERIFIED: frozenset({DeliveryState.COMMITTED}),
+    DeliveryState.HELD: frozenset({DeliveryState.DUE, DeliveryState.WITHDRAWN}),
     DeliveryState.FAILED: frozenset({DeliveryState.DUE, DeliveryState.WITHDRAWN}),
     DeliveryState.COMMITTED: frozenset(),
+    DeliveryState.KEPT: frozenset(),
     DeliveryState.WITHDRAWN: frozenset(),
 }
 

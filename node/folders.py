@@ -13,7 +13,8 @@ from matplotlib.image import imsave
 from pydicom.uid import generate_uid
 
 from dicom_templates.encode import write_part10
-from dicom_templates.identity import Kind, ResultIdentity
+from dicom_templates.identity import ResultIdentity
+from dicom_templates.kinds import Kind
 from dicom_templates.results import Result, build_results
 from dicom_templates.text import report_text
 from pipelines.contract import CaseFiles, Code, Findings, InputUnfit, Models, TimePoint

@@ -36,12 +36,27 @@ class JobState(StrEnum):
 
 
 class DeliveryState(StrEnum):
+    """``HELD``: the archive's patient is not ours, a person decides. ``VERIFIED``: read back, and found as it was sent.
+
+    ``KEPT``: shadow mode, computed and never sent.
+    """
+
     DUE = "DUE"
     CLAIMED = "CLAIMED"
     SENT = "SENT"
+    VERIFIED = "VERIFIED"
     COMMITTED = "COMMITTED"
+    HELD = "HELD"
     FAILED = "FAILED"
+    KEPT = "KEPT"
     WITHDRAWN = "WITHDRAWN"
+
+
+class Task(StrEnum):
+    """What a job does with its pair."""
+
+    SCORE = "score"
+    WITHDRAW = "withdraw"
 
 
 class Verb(StrEnum):
@@ -150,9 +165,10 @@ class Claim:
 
 @dataclass(frozen=True)
 class JobTicket:
-    """A claimed job: which studies to score, for which pair, as which version."""
+    """A claimed job: what to do with which studies, for which pair, as which version."""
 
     claim: Claim
+    task: Task
     pair_id: int
     version: int
     inputs_digest: str
@@ -163,7 +179,10 @@ class JobTicket:
 
 @dataclass(frozen=True)
 class ResultFile:
-    """One object a job made, on disk and about to be delivered; ``path`` is relative to the data folder."""
+    """One object a job made, on disk and about to be delivered; ``path`` is relative to the data folder.
+
+    ``rendering``: key of how it is written (empty: the default); only peers that want it so get it.
+    """
 
     kind: str
     sop_uid: str
@@ -172,20 +191,26 @@ class ResultFile:
     study_uid: str
     path: Path
     digest: str
+    rendering: str = ""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a job made: its objects, and in words what it refused (for `restage status`)."""
+    """What a job made: each object with the peers that get it, and in words what it refused (for `restage status`).
 
-    results: tuple[ResultFile, ...]
+    ``shadowed``: the peers in shadow mode, whose objects are kept and not sent.
+    """
+
+    results: tuple[tuple[ResultFile, tuple[str, ...]], ...]
     refused: str
+    shadowed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Parcel:
-    """A claimed delivery: one result file for one peer."""
+    """A claimed delivery: one result file for one peer. ``released``: a person let it go after it had been held."""
 
     claim: Claim
     peer: str
     result: ResultFile
+    released: bool = False

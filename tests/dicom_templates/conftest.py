@@ -16,7 +16,8 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 
-from dicom_templates.identity import Kind, ResultIdentity
+from dicom_templates.identity import ResultIdentity
+from dicom_templates.kinds import Kind
 from dicom_templates.results import Result, build_results
 from pipelines.contract import (
     GOOD_RESPONSE,

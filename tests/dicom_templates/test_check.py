@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 
 from dicom_templates.check import check
 from dicom_templates.errors import ResultUnfit
-from dicom_templates.identity import Kind
+from dicom_templates.kinds import Kind
 from pipelines.contract import Case, Findings
 
 MakeFindings = Callable[..., Findings]

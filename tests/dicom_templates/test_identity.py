@@ -6,7 +6,9 @@ from datetime import datetime
 import pytest
 from pydicom.dataset import Dataset
 
-from dicom_templates.identity import Kind, ResultIdentity, description, made_by_restage, seg_description
+from dicom_templates.identity import ResultIdentity, made_by_restage, mask_words
+from dicom_templates.kinds import Kind
+from dicom_templates.profile import Rendering, ReportTitle
 from pipelines.contract import MaskOrigin, Patient, TimePoint
 
 PATIENT = Patient("42", "A", "Doe^Jane", "19600101", "F")
@@ -30,7 +32,7 @@ def test_kinds_pairs_and_devices_never_share_a_uid(identity: ResultIdentity) -> 
     others = [identity, replace(identity, pair_key="other"), replace(identity, device_uid="2.25.99")]
     uids = [other.sop_uid(kind) for other in others for kind in Kind]
     uids += [other.series_uid(kind) for other in others for kind in Kind]
-    assert len(set(uids)) == len(uids) == 24
+    assert len(set(uids)) == len(uids) == 6 * len(Kind)
 
 
 def test_uids_are_valid_and_short_enough(identity: ResultIdentity) -> None:
@@ -65,13 +67,24 @@ def test_an_identity_that_cannot_be_one_is_refused(identity: ResultIdentity, cha
 
 
 @pytest.mark.parametrize("phantom", [True, False])
-def test_descriptions_begin_with_ai_and_end_with_research_only(phantom: bool) -> None:
-    texts = [seg_description(time, origin, phantom) for time in TimePoint for origin in MaskOrigin if not phantom]
-    texts += [seg_description(time, MaskOrigin.MODEL, phantom) for time in TimePoint]
-    texts += [description(kind, phantom) for kind in (Kind.REPORT, Kind.SUMMARY)]
-    for text in texts:
+def test_descriptions_begin_with_the_prefix_and_end_with_research_only(identity: ResultIdentity, phantom: bool) -> None:
+    words = [mask_words(time, origin) for time in TimePoint for origin in MaskOrigin if not phantom]
+    words += [mask_words(time, MaskOrigin.MODEL) for time in TimePoint]
+    for text in (
+        identity.description(what, phantom) for what in (*words, "rectal MR report", "rectal MR summary page")
+    ):
         assert text.startswith("AI ") and text.endswith("RESEARCH ONLY") and len(text) <= 64
         assert ("PHANTOM-TRAINED" in text) == phantom
+
+
+def test_another_rendering_has_other_uids_numbers_and_descriptions(identity: ResultIdentity) -> None:
+    other = replace(identity, rendering=Rendering(first_series_number=700, prefix="KI", title=ReportTitle.IMAGING))
+    for kind in Kind:
+        assert other.sop_uid(kind) != identity.sop_uid(kind)
+        assert other.series_uid(kind) != identity.series_uid(kind)
+    assert other.tracking_uid(PATIENT) == identity.tracking_uid(PATIENT)
+    assert other.series_number(Kind.REPORT) == 701
+    assert other.description("rectal MR report", phantom=False).startswith("KI rectal")
 
 
 def test_our_objects_are_recognised_by_their_manufacturer() -> None:

@@ -10,7 +10,8 @@ from pydicom.uid import Comprehensive3DSRStorage, SecondaryCaptureImageStorage
 from dicom_templates import codes
 from dicom_templates.encode import encode, reread
 from dicom_templates.errors import TemplateError
-from dicom_templates.identity import Kind, Predecessor, ResultIdentity
+from dicom_templates.identity import Predecessor, ResultIdentity
+from dicom_templates.kinds import Kind
 from dicom_templates.report import build_report
 from dicom_templates.segmentation import build_segmentation
 from pipelines.contract import Case, Code, Findings, TimePoint

@@ -12,7 +12,8 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from dicom_templates.errors import TemplateError
-from dicom_templates.identity import Kind, ResultIdentity
+from dicom_templates.identity import ResultIdentity
+from dicom_templates.kinds import Kind
 from dicom_templates.results import build_results, write_part10
 from pipelines.contract import Findings
 from tests.programs import output_of

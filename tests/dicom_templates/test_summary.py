@@ -9,8 +9,9 @@ from pydicom.dataset import Dataset
 
 from dicom_templates.encode import encode, reread
 from dicom_templates.fonts import display_name, drawable
-from dicom_templates.identity import Kind, ResultIdentity
+from dicom_templates.identity import ResultIdentity
 from dicom_templates.key_slice import field_of_view, key_slice
+from dicom_templates.kinds import Kind
 from dicom_templates.page import Box, Page, Style
 from dicom_templates.summary import build_summary, render_summary
 from pipelines.contract import Case, Code, Exam, Findings, Patient, Statement, TimePoint

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from pydicom.dataset import Dataset
 
-from dicom_templates.identity import Kind
+from dicom_templates.kinds import Kind
 from dicom_templates.text import report_text
 
 STORIES = ("good response", "refused", "withheld", "out of envelope", "single exam")
