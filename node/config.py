@@ -8,17 +8,25 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 import pipelines
+from dicom_templates.kinds import Item
+from dicom_templates.profile import (
+    DEFAULT_ITEMS,
+    DEFAULT_PREFIX,
+    FIRST_SERIES_NUMBER,
+    Rendering,
+    ReportClass,
+    ReportTitle,
+)
+from node.config_errors import Section, config_error, refuse
 from node.errors import ConfigError
 from node.match import MatchingRules
+from pipelines.contract import Code
 
 SHIPPED_BUNDLES = Path(pipelines.__file__).parent / "bundles"
 
@@ -52,6 +60,20 @@ def _check_database(value: str) -> str:
     return value
 
 
+def _check_prefix(value: str) -> str:
+    # It begins a series description (LO: 64 characters, no backslash), which must hold the rest as well.
+    text = value.strip()
+    if not 1 <= len(text) <= 8 or not text.isprintable() or "\\" in text:
+        raise ValueError("not a prefix")
+    return text
+
+
+def _check_refusal(value: str) -> str:
+    if value != "*" and value not in set(Code):
+        raise ValueError("not a published code")
+    return value
+
+
 def _folder_or_none(value: object) -> object:
     return Path(value) if isinstance(value, str) and value else None if value == "" else value
 
@@ -69,12 +91,6 @@ Switch = Annotated[bool, Field(description="true or false, without quotes")]
 Folder = Annotated[Path, Field(strict=False, description="a folder in quotes; relative to this file's folder")]
 
 
-class Section(BaseModel):
-    """What every section has in common: frozen, nothing unknown, no value turned into another type."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_by_name=True, validate_by_alias=True)
-
-
 class Node(Section):
     """``[node]``: this DICOM application entity and where it keeps what it holds."""
 
@@ -90,6 +106,52 @@ class Node(Section):
     ] = ""
 
 
+class Profile(Section):
+    """``[peer.profile]``: which objects a peer gets, and how they are written for it."""
+
+    objects: Annotated[
+        tuple[Annotated[Item, Field(strict=False)], ...],
+        Field(strict=False, min_length=1, description=f"a list of one or more of {', '.join(Item)}"),
+    ] = tuple(sorted(DEFAULT_ITEMS))
+    baseline_study: Switch = True
+    report_title: Annotated[
+        ReportTitle, Field(strict=False, description='"126001" (Oncology) or "126000" (Imaging Measurement Report)')
+    ] = ReportTitle.ONCOLOGY
+    report_class: Annotated[ReportClass, Field(strict=False, description='"comprehensive_3d" or "comprehensive"')] = (
+        ReportClass.COMPREHENSIVE_3D
+    )
+    refusals: Annotated[
+        tuple[Annotated[str, AfterValidator(_check_refusal)], ...],
+        Field(strict=False, description='["*"] for all, [] for none, or a list of published codes: "NO_T2_AXIAL"'),
+    ] = ("*",)
+    transfer_syntax: Annotated[Literal["explicit", "implicit"], Field(description='"explicit" or "implicit"')] = (
+        "explicit"
+    )
+    series_number: Annotated[int, Field(ge=1, le=99990, description="a whole number from 1 to 99990")] = (
+        FIRST_SERIES_NUMBER
+    )
+    description_prefix: Annotated[
+        str, AfterValidator(_check_prefix), Field(description="1 to 8 characters without a backslash")
+    ] = DEFAULT_PREFIX
+    shadow: Switch = False
+
+    @property
+    def items(self) -> frozenset[Item]:
+        return frozenset(self.objects)
+
+    @property
+    def rendering(self) -> Rendering:
+        """How objects are written for this peer; peers with equal ones share their objects."""
+        return Rendering(
+            title=self.report_title,
+            report_class=self.report_class,
+            in_baseline_study=self.baseline_study,
+            with_segmentations=Item.SEG in self.items,
+            first_series_number=self.series_number,
+            prefix=self.description_prefix,
+        )
+
+
 class Peer(Section):
     """``[[peer]]``: another application entity. Its four roles say what it may do here and what is done to it."""
 
@@ -103,6 +165,7 @@ class Peer(Section):
     receives: Switch = False
     queries: Switch = False
     storage_commitment: Switch = False
+    profile: Profile = Profile()
 
 
 class Settle(Section):
@@ -123,15 +186,15 @@ class Matching(Section):
     def _windows_agree(self) -> Self:
         if self.same_timepoint_days >= self.min_interval_days:
             allowed = f"fewer than min_interval_days ({self.min_interval_days})"
-            _refuse("matching.same_timepoint_days", self.same_timepoint_days, allowed)
+            refuse("matching.same_timepoint_days", self.same_timepoint_days, allowed)
         if self.max_interval_days < self.min_interval_days:
             allowed = f"at least min_interval_days ({self.min_interval_days})"
-            _refuse("matching.max_interval_days", self.max_interval_days, allowed)
+            refuse("matching.max_interval_days", self.max_interval_days, allowed)
         if self.episode_gap_days < self.max_interval_days:
             allowed = (
                 f"at least max_interval_days ({self.max_interval_days}), or pairs inside the window are torn apart"
             )
-            _refuse("matching.episode_gap_days", self.episode_gap_days, allowed)
+            refuse("matching.episode_gap_days", self.episode_gap_days, allowed)
         return self
 
     def rules(self) -> MatchingRules:
@@ -162,6 +225,7 @@ class Results(Section):
     """``[results]``: what leaves this node, and how hard it tries to deliver it."""
 
     phantom_scores: Switch = False
+    shadow: Switch = False
     retry_seconds: Seconds = 5.0
     retry_max_seconds: Seconds = 3600.0
     give_up_after: Annotated[int, Field(ge=1, le=10000, description="a whole number of attempts, 1 to 10000")] = 80
@@ -194,7 +258,7 @@ class Config(Section):
         names = [peer.name for peer in self.peers]
         for position, name in enumerate(names):
             if name in names[:position]:
-                _refuse(f"peer[#{position + 1}].name", name, "a name that no other [[peer]] has")
+                refuse(f"peer[#{position + 1}].name", name, "a name that no other [[peer]] has")
         return self
 
     @property
@@ -212,6 +276,10 @@ class Config(Section):
         """The peers that results are delivered to."""
         return tuple(peer for peer in self.peers if peer.receives)
 
+    def in_shadow(self, peer: Peer) -> bool:
+        """Whether everything for this peer is computed and kept, and nothing is sent."""
+        return self.results.shadow or peer.profile.shadow
+
     def peers_titled(self, ae_title: str) -> tuple[Peer, ...]:
         """Every peer with this AE title (several may share one); spaces around it do not count (PS3.5 6.2)."""
         return tuple(peer for peer in self.peers if peer.ae_title == ae_title.strip(" \0"))
@@ -226,7 +294,7 @@ def load_config(path: Path) -> Config:
     try:
         config = Config.model_validate(data, by_name=False)
     except ValidationError as error:
-        raise _config_error(path, data, error.errors(include_url=False)) from error
+        raise config_error(path, data, Config, error.errors(include_url=False)) from error
     return _with_absolute_paths(config, path.resolve().parent)
 
 
@@ -255,83 +323,3 @@ def _with_absolute_paths(config: Config, folder: Path) -> Config:
     bundles = None if config.scoring.bundles is None else folder / config.scoring.bundles
     scoring = config.scoring.model_copy(update={"bundles": bundles})
     return config.model_copy(update={"node": node, "scoring": scoring})
-
-
-def _refuse(key: str, value: object, allowed: str) -> NoReturn:
-    raise PydanticCustomError("restage", "{allowed}", {"key": key, "value": value, "allowed": allowed})
-
-
-def _config_error(path: Path, data: Mapping[str, Any], errors: list[ErrorDetails]) -> ConfigError:
-    # A misspelt key often causes the other errors (its own key is then missing), so it is told first.
-    first = min(errors, key=lambda error: error["type"] != "extra_forbidden")
-    key, text = _explain(data, first)
-    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return ConfigError(key, f"{path}: {text}{more}")
-
-
-def _explain(data: Mapping[str, Any], error: ErrorDetails) -> tuple[str, str]:
-    """The dotted key of one error, and its line without the file's name."""
-    if error["type"] == "restage":
-        context = error["ctx"]
-        key, value, allowed = context["key"], context["value"], context["allowed"]
-        return key, f"{key} = {_toml(value)} cannot be used; allowed: {allowed}"
-    key = _dotted(data, error["loc"])
-    description, siblings = _described(error["loc"])
-    if error["type"] == "extra_forbidden":
-        near = get_close_matches(str(error["loc"][-1]), siblings, n=1)
-        hint = f"did you mean {near[0]}?" if near else "it is not one of the keys"
-        return key, f"{key} = {_toml(error['input'])}: unknown key; {hint} Allowed here: {', '.join(siblings)}"
-    if error["type"] == "missing":
-        return key, f"{key} is missing; allowed: {description}"
-    return key, f"{key} = {_toml(error['input'])} cannot be used; allowed: {description}"
-
-
-def _described(loc: tuple[int | str, ...]) -> tuple[str, list[str]]:
-    """What is allowed at a place of the file, and the keys that its section knows."""
-    model: type[Section] = Config
-    description, siblings = "", _keys(Config)
-    for part in loc:
-        if not isinstance(part, str):
-            description = "a section headed [[peer]], with two brackets" if model is Peer else description
-            continue
-        siblings = _keys(model)
-        field = next((field for name, field in model.model_fields.items() if part in (name, field.alias)), None)
-        if field is None:
-            break
-        kind = Peer if part == "peer" else field.annotation
-        if isinstance(kind, type) and issubclass(kind, Section):
-            model, siblings = kind, _keys(kind)
-        description = field.description or f"a section headed [{part}]"
-    return description, siblings
-
-
-def _keys(model: type[Section]) -> list[str]:
-    return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def _dotted(data: Mapping[str, Any], loc: tuple[int | str, ...]) -> str:
-    """``node.port``, or ``peer[archive].port`` with the peer's name, or ``peer[#2].port`` where it has none."""
-    key = ""
-    here: Any = data
-    for part in loc:
-        if isinstance(here, Mapping):
-            here = here.get(str(part))
-        elif isinstance(here, list) and isinstance(part, int) and part < len(here):
-            here = here[part]
-        if isinstance(part, int):
-            name = here.get("name") if isinstance(here, Mapping) else None
-            key += f"[{name}]" if isinstance(name, str) and name.strip() else f"[#{part + 1}]"
-        else:
-            key += f".{part}" if key else part
-    return key
-
-
-def _toml(value: object) -> str:
-    """A value as the file has it, cut where it is long."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        value = value.encode("unicode_escape").decode("ascii") if not value.isprintable() else value
-        return f'"{value}"' if len(value) <= 60 else f'"{value[:60]}…"'
-    text = "a table" if isinstance(value, Mapping) else repr(value)
-    return text if len(text) <= 60 else f"{text[:60]}…"

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from node.config import Config, Node, Peer, load_config
+from dicom_templates.kinds import Item
+from dicom_templates.profile import Rendering, ReportClass
+from node.config import Config, Node, Peer, Profile, load_config
 from node.errors import ConfigError
 from node.match import MatchingRules
 
@@ -69,7 +71,18 @@ def test_the_commented_example_peer_is_itself_valid(write) -> None:
     example = [line.removeprefix("# ") for line in lines[start : lines.index("", start)]]
     (peer,) = load_config(write("\n".join(example))).peers
     assert (peer.name, peer.sends, peer.receives) == ("pacs", True, True)
-    assert {line.split(" = ")[0] for line in example[1:]} == set(Peer.model_fields)
+    keys = {line.split(" = ")[0] for line in example[1:] if " = " in line}
+    assert keys == (set(Peer.model_fields) - {"profile"}) | set(Profile.model_fields)
+    assert peer.profile == Profile(), "the example shows the defaults"
+
+
+def test_a_profile_says_what_a_peer_gets_and_how(write) -> None:
+    text = PEER + '[peer.profile]\nobjects = ["report", "pdf"]\nreport_class = "comprehensive"\nshadow = true\n'
+    config = load_config(write(text))
+    (peer,) = config.peers
+    assert peer.profile.items == {Item.REPORT, Item.PDF}
+    assert peer.profile.rendering == Rendering(report_class=ReportClass.COMPREHENSIVE, with_segmentations=False)
+    assert config.in_shadow(peer)
 
 
 @pytest.mark.parametrize(
