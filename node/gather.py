@@ -12,8 +12,10 @@ from sqlalchemy import Connection
 from node.database import Database
 from node.records import StoredObject
 from node.store import Store
+from pipelines.annotations import DEFAULT_ROI_PATTERN, is_meant
+from pipelines.clinical_variables import find_clinical_variables
 from pipelines.contract import CaseFiles, ExamFiles, Role, SeriesRole, TimePoint
-from pipelines.exam import ANNOTATION_CLASSES, OWN_MANUFACTURER, assemble
+from pipelines.exam import ANNOTATION_CLASSES, OWN_MANUFACTURER, REPORT_CLASSES, assemble
 from pipelines.files import SeriesHeaders, read_series
 from pipelines.series import classify
 
@@ -34,8 +36,13 @@ def gather_case(database: Database, store: Store, baseline: tuple[str, ...], res
         )
 
 
-def inputs_digest(case: CaseFiles) -> str:
-    """SHA-256 over the *chosen inputs*: a late localizer, report or presentation state leaves it as it was."""
+def inputs_digest(case: CaseFiles, roi_pattern: str = DEFAULT_ROI_PATTERN) -> str:
+    """SHA-256 over the *chosen inputs*: what changes a result, and nothing else. Reads headers and reports.
+
+    Of annotations those count that a reader meant as the tumour (``roi_pattern``, as for the mask), usable or not; of
+    reports the clinical variables that they give, with who said so. A late localizer or presentation state, another
+    organ, another program's segmentation or a report in prose leaves it as it was.
+    """
     digest = hashlib.sha256()
     for exam in case.exams:
         digest.update(exam.time_point.encode())
@@ -43,7 +50,9 @@ def inputs_digest(case: CaseFiles) -> str:
             if role in exam.chosen:
                 digest.update(role.encode())
                 _add(digest, exam.chosen[role].paths)
-        _add(digest, exam.annotations)
+        _add(digest, [path for path in exam.annotations if is_meant(path, exam.study_uids, roi_pattern)])
+        for variable in find_clinical_variables(exam)[0]:
+            digest.update(repr(variable).encode())
     return digest.hexdigest()
 
 
@@ -69,15 +78,17 @@ def _exam(connection: Connection, store: Store, study_uids: tuple[str, ...], whe
             refused=leading.refused + other.refused,
             choices=leading.choices + notes,
             annotations=leading.annotations + other.annotations,
+            reports=leading.reports + other.reports,
         )
     return leading
 
 
 def _study(objects: Sequence[StoredObject], when: TimePoint) -> ExamFiles:
     series = read_series([item.path for item in objects if item.sop_class_uid not in ANNOTATION_CLASSES])
-    annotations = tuple(
-        item.path
-        for item in objects
-        if item.sop_class_uid in ANNOTATION_CLASSES and item.manufacturer.upper() != OWN_MANUFACTURER
+    foreign = [item for item in objects if item.manufacturer.upper() != OWN_MANUFACTURER]
+    return assemble(
+        [(one, classify(one)) for one in series],
+        when,
+        annotations=tuple(item.path for item in foreign if item.sop_class_uid in ANNOTATION_CLASSES),
+        reports=tuple(item.path for item in foreign if item.sop_class_uid in REPORT_CLASSES),
     )
-    return assemble([(one, classify(one)) for one in series], when, annotations)

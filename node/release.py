@@ -1,10 +1,11 @@
-"""What may leave the node: numbers of phantom-trained models stay here unless the configuration lets them out."""
+"""What may leave the node: what phantom-trained models made stays here unless the configuration lets it out."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from pipelines.contract import Case, Code, Exam, Findings, Mask, MaskOrigin, Statement
+from pipelines.agreement import disagreements
+from pipelines.contract import Case, Code, Exam, Findings, Mask, MaskOrigin, Score, Statement
 
 WITHHELD = "made by a model trained on synthetic patients; [results] phantom_scores = true would send it"
 
@@ -30,15 +31,23 @@ def releasable(findings: Findings, phantom_scores: bool) -> Findings:
         for score in findings.scores
         if score.model.phantom_trained
     ]
+    scores = tuple(score for score in findings.scores if not score.model.phantom_trained)
     return replace(
         findings,
-        case=Case(_without_mask(findings.case.baseline), _without_mask(findings.case.restaging)),
+        case=Case(_released(findings.case.baseline), _released(findings.case.restaging)),
         measurements=tuple(
             one for one in findings.measurements if not (one.origin is MaskOrigin.MODEL and one.time_point in times)
         ),
-        scores=tuple(score for score in findings.scores if not score.model.phantom_trained),
+        scores=scores,
         refusals=findings.refusals + tuple(statements),
+        warnings=_warnings(findings, scores),
     )
+
+
+def _warnings(findings: Findings, scores: tuple[Score, ...]) -> tuple[Statement, ...]:
+    """The warnings; what is said of disagreeing scores names their numbers, so it is said anew of those that leave."""
+    others = tuple(one for one in findings.warnings if one.code is not Code.SYSTEMS_DISAGREE)
+    return others + disagreements(scores)
 
 
 def _phantom_mask(mask: Mask | None) -> bool:
@@ -48,5 +57,13 @@ def _phantom_mask(mask: Mask | None) -> bool:
     return mask.model is None or mask.model.phantom_trained
 
 
-def _without_mask(exam: Exam | None) -> Exam | None:
-    return replace(exam, mask=None) if exam is not None and _phantom_mask(exam.mask) else exam
+def _released(exam: Exam | None) -> Exam | None:
+    """The exam without what a phantom-trained model drew or looked at."""
+    if exam is None:
+        return None
+    return replace(
+        exam,
+        mask=None if _phantom_mask(exam.mask) else exam.mask,
+        structures=tuple(one for one in exam.structures if one.model is None or not one.model.phantom_trained),
+        maps=tuple(one for one in exam.maps if one.model is None or not one.model.phantom_trained),
+    )

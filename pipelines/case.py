@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipelines.annotations import DEFAULT_ROI_PATTERN
+from pipelines.clinical_variables import find_clinical_variables
 from pipelines.contract import (
     AdcMap,
     Case,
@@ -80,7 +81,8 @@ def load_case(
 def load_exam(
     files: ExamFiles, segmenter: Segmenter | None, roi_pattern: str = DEFAULT_ROI_PATTERN
 ) -> tuple[Exam, Statements]:
-    """One exam: axial T2, diffusion, ADC (our own fit, else the scanner's map), CE-T1, and the tumour's mask.
+    """One exam: axial T2, diffusion, ADC (our own fit, else the scanner's map), CE-T1, the tumour's mask, and what
+    readers reported.
 
     The mask is the reader's where there is one, else the segmenter's. CE-T1, DWI and ADC keep their own grids.
     Raises InputUnfit: NO_T2_AXIAL, or why the axial T2 cannot be loaded.
@@ -90,6 +92,8 @@ def load_exam(
     for choice in files.choices:
         loading.state(Code.SEVERAL_CANDIDATES, "series", choice)
     dwi = _dwi(loading, t2)
+    clinical, stated = find_clinical_variables(files)
+    loading.statements.extend(stated)
     exam = Exam(
         files=files,
         t2=t2,
@@ -98,6 +102,7 @@ def load_exam(
         adc=_adc(loading, dwi, t2),
         ce_t1=_volume(loading, Role.CE_T1, t2),
         mask=None,
+        clinical=clinical,
     )
     exam = replace(exam, mask=_mask(loading, exam, segmenter, roi_pattern))
     return replace(exam, parameters=_parameters(exam)), tuple(loading.statements)
@@ -185,6 +190,9 @@ def _mask(loading: Loading, exam: Exam, segmenter: Segmenter | None, roi_pattern
     mask, stated = find_reader_mask(exam.files, exam.t2, roi_pattern)
     loading.statements.extend(stated)
     if mask is not None:
+        if segmenter is not None:
+            used = f"a reader's tumour is used, {mask.how}; {segmenter.model.name} drew none in this exam"
+            loading.state(Code.READER_MASK_USED, "tumour mask", used)
         return mask
     if segmenter is None:
         loading.state(Code.NO_MASK, "mask", "no reader's mask, and no segmenter to draw one")

@@ -10,7 +10,16 @@ from datetime import date, datetime
 from pathlib import Path
 
 from pydicom import Dataset
-from pydicom.uid import UID, RTStructureSetStorage, SegmentationStorage
+from pydicom.uid import (
+    UID,
+    BasicTextSRStorage,
+    Comprehensive3DSRStorage,
+    ComprehensiveSRStorage,
+    EnhancedSRStorage,
+    ExtensibleSRStorage,
+    RTStructureSetStorage,
+    SegmentationStorage,
+)
 
 from pipelines.attributes import text
 from pipelines.contract import Code, ExamFiles, InputUnfit, Patient, Role, SeriesFiles, SeriesRole, TimePoint
@@ -22,6 +31,13 @@ from pipelines.series import classify
 OWN_MANUFACTURER = "RESTAGE"
 LabelMapSegmentationStorage = UID("1.2.840.10008.5.1.4.1.1.66.7")  # PS3.6 2024c, younger than pydicom 3.0
 ANNOTATION_CLASSES = {SegmentationStorage, LabelMapSegmentationStorage, RTStructureSetStorage}
+REPORT_CLASSES = {
+    BasicTextSRStorage,
+    EnhancedSRStorage,
+    ComprehensiveSRStorage,
+    Comprehensive3DSRStorage,
+    ExtensibleSRStorage,
+}
 DATE_KEYWORDS = ("StudyDate", "AcquisitionDate", "SeriesDate", "ContentDate")
 
 Classified = tuple[SeriesHeaders, SeriesRole]
@@ -56,18 +72,23 @@ def exam_files(folder: Path, time_point: TimePoint) -> ExamFiles:
     Raises InputUnfit (NOT_AN_IMAGE) where the folder holds no DICOM series, and what :func:`assemble` raises.
     """
     found = read_files(find_files(folder))
-    annotations = tuple(
-        path
-        for series in found.series
-        for header, path in zip(series.headers, series.paths, strict=True)
-        if is_annotation(header)
-    )
+    objects = [pair for series in found.series for pair in zip(series.headers, series.paths, strict=True)]
     if not found.series:
         raise InputUnfit(Code.NOT_AN_IMAGE, f"no DICOM series in {folder} ({len(found.skipped)} other files)")
-    return assemble([(series, classify(series)) for series in found.series], time_point, annotations)
+    return assemble(
+        [(series, classify(series)) for series in found.series],
+        time_point,
+        annotations=tuple(path for header, path in objects if is_annotation(header)),
+        reports=tuple(path for header, path in objects if is_report(header)),
+    )
 
 
-def assemble(series: Iterable[Classified], time_point: TimePoint, annotations: tuple[Path, ...]) -> ExamFiles:
+def assemble(
+    series: Iterable[Classified],
+    time_point: TimePoint,
+    annotations: tuple[Path, ...],
+    reports: tuple[Path, ...] = (),
+) -> ExamFiles:
     """Choose one series per role.
 
     Axial T2: the smallest field of view, then the finest pixels; DWI: the most, then the highest b-values; each time
@@ -99,12 +120,18 @@ def assemble(series: Iterable[Classified], time_point: TimePoint, annotations: t
         refused=tuple(role for _, role in members if role.role is Role.OTHER),
         choices=tuple(_choice(role, found) for role, found in ranked.items() if len(found) > 1),
         annotations=annotations,
+        reports=reports,
     )
 
 
 def is_annotation(header: Dataset) -> bool:
     """Whether the object may hold a reader's mask: a SEG or RTSTRUCT that is not our own result."""
     return text(header, "SOPClassUID") in ANNOTATION_CLASSES and not is_own(header)
+
+
+def is_report(header: Dataset) -> bool:
+    """Whether the object may hold what a reader reported: a Structured Report that is not our own result."""
+    return text(header, "SOPClassUID") in REPORT_CLASSES and not is_own(header)
 
 
 def is_own(header: Dataset) -> bool:

@@ -7,11 +7,28 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.contract import Exam, Findings, Mask, Measurement, ModelIdentity, Score, Statement
+from pipelines.contract import (
+    ClinicalVariable,
+    Exam,
+    Explanation,
+    Findings,
+    Mask,
+    MaskArray,
+    Measurement,
+    ModelIdentity,
+    Nomogram,
+    ScalarMap,
+    Score,
+    Statement,
+    Structure,
+    SurvivalCurve,
+)
 
 
 def findings_json(findings: Findings) -> dict[str, Any]:
-    """Exams, measurements, scores, refusals, warnings and parameters; a mask as voxel count and SHA-256.
+    """Exams, measurements, scores, refusals, warnings and parameters.
+
+    A mask stands as voxel count and SHA-256, a map as what it is and where it has values.
 
     Numbers are rounded to nine significant digits, far below any difference that means something.
     """
@@ -38,6 +55,9 @@ def _exam(exam: Exam) -> dict[str, Any]:
         "choices": list(files.choices),
         "adc": None if exam.adc is None else {"b_values": list(exam.adc.b_values), "fit": exam.adc.fit},
         "mask": None if exam.mask is None else _mask(exam.mask),
+        "structures": [_structure(one) for one in exam.structures],
+        "maps": [_map(one) for one in exam.maps],
+        "clinical": [_variable(one) for one in exam.clinical],
     }
 
 
@@ -49,9 +69,46 @@ def _mask(mask: Mask) -> dict[str, Any]:
         "algorithm": mask.algorithm,
         "version": mask.version,
         "source_sop_uid": mask.source_sop_uid,
-        "shape": list(mask.array.shape),
-        "voxels": int(np.count_nonzero(mask.array)),
-        "sha256": hashlib.sha256(np.packbits(mask.array).tobytes()).hexdigest(),
+        **_voxels(mask.array),
+    }
+
+
+def _structure(structure: Structure) -> dict[str, Any]:
+    return {
+        "kind": str(structure.kind),
+        "origin": str(structure.origin),
+        "how": structure.how,
+        "algorithm": structure.algorithm,
+        "version": structure.version,
+        **_voxels(structure.array),
+    }
+
+
+def _voxels(array: MaskArray) -> dict[str, Any]:
+    return {
+        "shape": list(array.shape),
+        "voxels": int(np.count_nonzero(array)),
+        "sha256": hashlib.sha256(np.packbits(array).tobytes()).hexdigest(),
+    }
+
+
+def _map(one: ScalarMap) -> dict[str, Any]:
+    return {
+        "kind": str(one.kind),
+        "how": one.how,
+        "model": None if one.model is None else _model(one.model),
+        "shape": list(one.volume.array.shape),
+        "valid": int(np.count_nonzero(one.valid)),
+    }
+
+
+def _variable(one: ClinicalVariable) -> dict[str, Any]:
+    return {
+        "variable": str(one.variable),
+        "millimetres": None if one.millimetres is None else _number(one.millimetres),
+        "category": one.category,
+        "origin": one.origin,
+        "source_sop_uid": one.source_sop_uid,
     }
 
 
@@ -78,6 +135,45 @@ def _score(score: Score) -> dict[str, Any]:
         "inside_envelope": score.envelope.inside,
         "envelope_reasons": list(score.envelope.reasons),
         "inputs": [[name, _number(value)] for name, value in score.inputs],
+        "time_points": [str(time_point) for time_point in score.time_points],
+        "curve": None if score.curve is None else _curve(score.curve),
+        "nomogram": None if score.nomogram is None else _nomogram(score.nomogram),
+        "explanations": [_explanation(one) for one in score.explanations],
+    }
+
+
+def _curve(curve: SurvivalCurve) -> dict[str, Any]:
+    return {
+        "months": [_number(one) for one in curve.months],
+        "event_free": [_number(one) for one in curve.event_free],
+        "lower": [_number(one) for one in curve.lower],
+        "upper": [_number(one) for one in curve.upper],
+        "time_zero": curve.time_zero,
+    }
+
+
+def _nomogram(nomogram: Nomogram) -> dict[str, Any]:
+    return {
+        "axes": [
+            {
+                "name": axis.name,
+                "ticks": [[label, _number(points)] for label, points in axis.ticks],
+                "value": axis.value,
+                "points": _number(axis.points),
+            }
+            for axis in nomogram.axes
+        ],
+        "total": _number(nomogram.total),
+        "risk": [[_number(probability), _number(points)] for probability, points in nomogram.risk],
+    }
+
+
+def _explanation(one: Explanation) -> dict[str, Any]:
+    return {
+        "time_point": str(one.time_point),
+        "sequence": one.sequence,
+        "map": _map(one.saliency),
+        "inside_share": _number(one.inside_share),
     }
 
 

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from pydicom import Dataset
 
 from pipelines.annotations import DEFAULT_ROI_PATTERN, Annotation, read_annotation
-from pipelines.attributes import number, text
+from pipelines.attributes import MALFORMED, number, text, value
 from pipelines.contours import Points, fill_on_slices, own_grid
 from pipelines.contract import Code, ExamFiles, InputUnfit, Mask, MaskArray, MaskOrigin, Statement, Volume
 from pipelines.resample import coverage, index_map, mask_onto
@@ -141,8 +142,19 @@ def _from_contours(annotation: Annotation, t2: Volume) -> Placed:
     return _from_grid(mask, grid, t2)
 
 
+def _points(contour: Dataset) -> Points:
+    """Contour Data, PS3.3 C.8.8.6: (n, 3) LPS mm."""
+    try:
+        points = np.array([float(one) for one in value(contour, "ContourData") or ()])
+    except MALFORMED:
+        points = np.array([np.nan])
+    if len(points) % 3 or not np.isfinite(points).all():
+        raise InputUnfit(Code.READER_MASK_UNFIT, "contour data are not triples of finite coordinates")
+    return points.reshape(-1, 3)
+
+
 def _roi_reference(annotation: Annotation) -> str:
-    for roi in annotation.dataset.get("StructureSetROISequence") or ():
+    for roi in value(annotation.dataset, "StructureSetROISequence") or ():
         if number(roi, "ROINumber") == annotation.number:
             return text(roi, "ReferencedFrameOfReferenceUID") or text(annotation.dataset, "FrameOfReferenceUID")
     return ""
@@ -151,17 +163,15 @@ def _roi_reference(annotation: Annotation) -> str:
 def _contours(annotation: Annotation) -> list[Points]:
     """The closed planar contours of the ROI, each (n, 3) LPS mm."""
     contours: list[Points] = []
-    for roi in annotation.dataset.get("ROIContourSequence") or ():
+    for roi in value(annotation.dataset, "ROIContourSequence") or ():
         if number(roi, "ReferencedROINumber") != annotation.number:
             continue
-        for contour in roi.get("ContourSequence") or ():
+        for contour in value(roi, "ContourSequence") or ():
             if text(contour, "ContourGeometricType").upper() not in {"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"}:
                 raise InputUnfit(Code.READER_MASK_UNFIT, "it holds contours that are not closed and planar")
-            points = np.array([float(value) for value in contour.get("ContourData") or ()])
-            if len(points) % 3 or not np.isfinite(points).all():
-                raise InputUnfit(Code.READER_MASK_UNFIT, "contour data are not triples of finite coordinates")
-            if len(points) >= 9:
-                contours.append(points.reshape(-1, 3))
+            points = _points(contour)
+            if len(points) >= 3:
+                contours.append(points)
     if not contours:
         raise InputUnfit(Code.READER_MASK_UNFIT, "the ROI has no contour")
     return contours

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipelines.agreement import disagreements
 from pipelines.annotations import DEFAULT_ROI_PATTERN
 from pipelines.case import load_case
 from pipelines.contract import (
@@ -20,7 +21,11 @@ from pipelines.contract import (
 from pipelines.measure import measure, unmeasured
 
 # Everything else that is stated is a refusal: something that was asked for and not given.
-WARNINGS = {Code.SEVERAL_CANDIDATES, Code.MASK_RESAMPLED, Code.B_VALUES_DIFFER, Code.OUT_OF_ENVELOPE}
+WARNINGS = {
+    *(Code.SEVERAL_CANDIDATES, Code.MASK_RESAMPLED, Code.READER_MASK_USED),
+    *(Code.READER_REPORT_UNFIT, Code.CLINICAL_CONFLICT),
+    *(Code.B_VALUES_DIFFER, Code.OUT_OF_ENVELOPE, Code.SYSTEMS_DISAGREE),
+}
 
 
 def score_case(case_files: CaseFiles, models: Models, roi_pattern: str = DEFAULT_ROI_PATTERN) -> Findings:
@@ -65,7 +70,7 @@ def _scores(case: Case, models: Models) -> tuple[tuple[Score, ...], tuple[Statem
         if not score.envelope.inside:
             reason = "; ".join(score.envelope.reasons) or "unlike the cohort it was trained on"
             statements.append(Statement(Code.OUT_OF_ENVELOPE, _name(system), reason))
-    return tuple(scores), tuple(statements)
+    return tuple(scores), (*statements, *disagreements(scores))
 
 
 def _name(system: ScoringSystem) -> str:

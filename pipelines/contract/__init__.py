@@ -9,7 +9,14 @@ Conventions, everywhere in this package:
 - a refusal is an :class:`InputUnfit`, always permanent, always with a code and words for a person.
 """
 
-from pipelines.contract.clinical import CATEGORIES, ClinicalVariable, Variable
+from pipelines.contract.clinical import (
+    CATEGORIES,
+    CATEGORY_CODES,
+    PRIVATE_SCHEME,
+    VARIABLE_CODES,
+    ClinicalVariable,
+    Variable,
+)
 from pipelines.contract.exams import Case, CaseFiles, Exam, ExamFiles, Patient, Role, SeriesFiles, SeriesRole
 from pipelines.contract.findings import (
     COMPLETE_RESPONSE,
@@ -42,15 +49,19 @@ from pipelines.contract.images import (
     Volume,
 )
 from pipelines.contract.models import Envelope, Likelihood, ModelIdentity
+from pipelines.contract.percent import in_percent
 from pipelines.contract.statements import Code, InputUnfit, Statement
 from pipelines.contract.time_point import TimePoint
 
 __all__ = [
     "CATEGORIES",
+    "CATEGORY_CODES",
     "COMPLETE_RESPONSE",
     "GOOD_RESPONSE",
     "METASTASIS",
+    "PRIVATE_SCHEME",
     "RECURRENCE",
+    "VARIABLE_CODES",
     "AdcMap",
     "Affine",
     "Case",
@@ -90,4 +101,5 @@ __all__ = [
     "TimePoint",
     "Variable",
     "Volume",
+    "in_percent",
 ]

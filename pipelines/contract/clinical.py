@@ -26,6 +26,29 @@ CATEGORIES: dict[Variable, tuple[str, ...]] = {
     Variable.N_STAGE: ("N0", "N1", "N1a", "N1b", "N1c", "N2", "N2a", "N2b"),
 }
 
+# Codes of the private scheme, written into our reports and read in those of others: (code value, code meaning).
+# A length and a distance from the anus have codes in PS3.16 and need none here.
+PRIVATE_SCHEME = "99RESTAGE"
+VARIABLE_CODES: dict[Variable, tuple[str, str]] = {
+    Variable.WALL_THICKNESS: ("WALL_THICKNESS", "Maximum wall thickness at the tumour"),
+    Variable.CRM_DISTANCE: ("CRM_DISTANCE", "Shortest distance of tumour to mesorectal fascia"),
+    Variable.MRF_INVOLVEMENT: ("MRF", "Involvement of the mesorectal fascia"),
+    Variable.EMVI: ("EMVI", "Extramural vascular invasion"),
+    Variable.T_STAGE: ("T_STAGE", "T stage on MRI"),
+    Variable.N_STAGE: ("N_STAGE", "N stage on MRI"),
+}
+CATEGORY_CODES: dict[tuple[Variable, str], tuple[str, str]] = {
+    (Variable.MRF_INVOLVEMENT, "negative"): ("MRF_NEGATIVE", "Mesorectal fascia not involved (MRF negative)"),
+    (Variable.MRF_INVOLVEMENT, "positive"): ("MRF_POSITIVE", "Mesorectal fascia involved (MRF positive)"),
+    (Variable.EMVI, "negative"): ("EMVI_NEGATIVE", "No extramural vascular invasion (EMVI negative)"),
+    (Variable.EMVI, "positive"): ("EMVI_POSITIVE", "Extramural vascular invasion (EMVI positive)"),
+    **{
+        (variable, stage): (f"{letter}_STAGE_{stage.upper()}", f"{letter} stage {stage} on MRI")
+        for variable, letter in ((Variable.T_STAGE, "T"), (Variable.N_STAGE, "N"))
+        for stage in CATEGORIES[variable]
+    },
+}
+
 
 @dataclass(frozen=True)
 class ClinicalVariable:

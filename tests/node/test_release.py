@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from itertools import product
 
@@ -17,14 +18,18 @@ from pipelines.contract import (
     ExamFiles,
     Findings,
     Likelihood,
+    MapKind,
     Mask,
     MaskOrigin,
     Measurement,
     ModelIdentity,
     Patient,
     Quantity,
+    ScalarMap,
     Score,
     Statement,
+    Structure,
+    StructureKind,
     TimePoint,
     Volume,
 )
@@ -94,6 +99,26 @@ def test_a_mask_that_such_a_model_found_is_held_back_with_its_measurements(drawn
     assert held.case.restaging.mask is None
     assert [(one.time_point, one.origin) for one in held.measurements] == [(BASELINE, MaskOrigin.READER)]
     assert [statement.subject for statement in held.refusals[1:]] == ["restaging tumour mask"]
+
+
+def test_what_is_said_of_disagreeing_scores_never_carries_a_number_that_was_held_back() -> None:
+    whole = findings(exam(BASELINE, READER), exam(RESTAGING, READER), True, False)
+    told = Statement(Code.SYSTEMS_DISAGREE, "net0 and net1", "net0 gives 70 %, net1 gives 20 %")
+    held = releasable(replace(whole, warnings=(told,)), phantom_scores=False)
+    assert held.warnings == ()
+
+
+def test_structures_and_maps_of_such_a_model_are_held_back() -> None:
+    one = exam(BASELINE, READER)
+    array = np.ones(one.t2.array.shape, bool)
+    wall = Structure(StructureKind.RECTAL_WALL, array, MaskOrigin.MODEL, "found", "net", "1", model(True))
+    cam = ScalarMap(MapKind.GRAD_CAM, one.t2, array, "last convolution", model(True))
+    diffusivity = ScalarMap(MapKind.KURTOSIS_D, one.t2, array, "b 0, 1000, 2000")
+    whole = findings(replace(one, structures=(wall,), maps=(cam, diffusivity)), exam(RESTAGING, READER))
+    held = releasable(whole, phantom_scores=False)
+    assert held.case.baseline is not None
+    assert held.case.baseline.structures == ()
+    assert [one.kind for one in held.case.baseline.maps] == [MapKind.KURTOSIS_D]
 
 
 def test_a_mask_of_a_model_trained_on_patients_is_sent() -> None:

@@ -9,6 +9,7 @@ import pydicom
 import pytest
 from pydicom.sr.coding import Code as CodedConcept
 
+from pipelines.annotations import NoTumour, is_meant, read_annotation
 from pipelines.contract import Code, ExamFiles, MaskOrigin, Role, SeriesFiles, TimePoint, Volume
 from pipelines.exam import assemble
 from pipelines.reader_mask import find_reader_mask
@@ -79,6 +80,7 @@ def test_frames_in_another_order_are_placed_by_their_geometry(study: Study) -> N
         ({"kind": CodedConcept("10200004", "SCT", "Liver")}, "not coded as a neoplasm"),
         ({"region": None, "label": "Lesion 1"}, "neither the rectum nor a configured"),
         ({"label": "Lymph node 3"}, "lymph node"),
+        ({"region": CodedConcept("41216001", "SCT", "Prostate")}, "is in another region (Prostate)"),
     ],
 )
 def test_what_is_no_readers_mask_of_the_tumour_is_refused_with_the_reason(
@@ -96,6 +98,21 @@ def test_semiautomatic_and_a_matching_label_are_enough(study: Study) -> None:
     assert mask is not None
     none, _ = find_reader_mask(study.exam(path), study.t2, "lesion")
     assert none is None
+
+
+@pytest.mark.parametrize(
+    "segment",
+    [
+        {"kind": CodedConcept("M-80003", "SRT", "Neoplasm, Primary")},
+        {"kind": CodedConcept("86049000", "SCT", "Neoplasm, Primary"), "region": None},
+        {"region": CodedConcept("816092008", "SCT", "Pelvis")},
+        {"region": CodedConcept("T-59600", "SRT", "Rectum"), "label": "Segment 1"},
+    ],
+)
+def test_older_codes_and_a_wider_region_are_understood(study: Study, segment: dict[str, Any]) -> None:
+    mask, statements = find_reader_mask(study.exam(study.seg(segment)), study.t2)
+    assert mask is not None
+    assert statements == ()
 
 
 def test_an_adenocarcinoma_is_taken_before_a_neoplasm_but_two_equals_are_refused(study: Study) -> None:
@@ -208,3 +225,59 @@ def test_rois_that_do_not_fit_are_refused_with_the_reason(
 
 def test_the_role_of_the_study_is_an_axial_t2(study: Study) -> None:
     assert study.role.role is Role.T2_AXIAL
+
+
+def test_what_a_reader_meant_as_the_tumour_is_told_from_all_else_by_its_headers(study: Study) -> None:
+    uids, pattern = study.exam().study_uids, "gtv|tumou?r"
+    meant = [study.seg(), study.seg({"label": "B"}, {"label": "C"}), structure_set(study.maker, {"GTV": []})]
+    others = [
+        study.seg({"algorithm": "AUTOMATIC"}),
+        study.seg({"kind": CodedConcept("10200004", "SCT", "Liver")}),
+        study.seg({"label": "Lymph node 3"}),
+        study.seg(Manufacturer="Restage"),
+        study.seg(StudyInstanceUID="1.2.3.4"),
+        structure_set(study.maker, {"Bladder": []}),
+    ]
+    assert all(is_meant(path, uids, pattern) for path in meant)
+    assert not any(is_meant(path, uids, pattern) for path in others)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("dcmqi_prostate_adc_seg_sr/files/data/segmentations/liver.dcm", "not coded as a neoplasm"),
+        ("dcmqi_prostate_adc_seg_sr/files/data/segmentations/sparse-labelmap-ppv5.dcm", "not coded as a neoplasm"),
+        ("dcmqi_prostate_adc_seg_sr/files/data/sr-example/seg.dcm", "is in another region (pharyngeal tonsil"),
+    ],
+)
+def test_real_annotations_of_others_are_refused_with_a_reason(shared_data: Path, name: str, reason: str) -> None:
+    path = shared_data / name
+    study_uid = pydicom.dcmread(path, stop_before_pixels=True).StudyInstanceUID
+    with pytest.raises(NoTumour) as refused:
+        read_annotation(path, [study_uid], "gtv|tumou?r")
+    assert reason in refused.value.reason
+    assert not is_meant(path, [study_uid], "gtv|tumou?r")
+
+
+def test_coordinates_that_are_no_numbers_are_refused_with_the_reason(study: Study) -> None:
+    path = structure_set(study.maker, {"GTV": [outline(study, 2, (7.5, 10.5, 16.5, 28.5))]})
+    first = pydicom.dcmread(path).ROIContourSequence[0].ContourSequence[0].ContourData[0]
+    path.write_bytes(path.read_bytes().replace(str(first).encode(), b"x" * len(str(first))))
+    mask, (statement,) = find_reader_mask(study.exam(path), study.t2)
+    assert mask is None
+    assert "not triples of finite coordinates" in statement.reason
+
+
+@pytest.mark.parametrize("kind", ["seg", "rtstruct"])
+def test_a_damaged_annotation_is_read_or_refused_and_never_breaks(study: Study, kind: str) -> None:
+    contours = [outline(study, height, (7.5, 10.5, 16.5, 28.5)) for height in (2, 3)]
+    whole = (study.seg() if kind == "seg" else structure_set(study.maker, {"GTV": contours})).read_bytes()
+    random = np.random.default_rng(7)
+    path = study.maker.folder / "damaged.dcm"
+    for _ in range(60):
+        damaged = bytearray(whole)
+        for place in random.integers(400, len(whole), 6):
+            damaged[place] = random.integers(0, 256)
+        path.write_bytes(damaged[: random.integers(len(whole) // 2, len(whole) + 1)])
+        is_meant(path, study.exam().study_uids, "gtv|tumou?r")
+        find_reader_mask(study.exam(path), study.t2)

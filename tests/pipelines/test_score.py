@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydicom import dcmread
 
 from pipelines.case import load_case, load_exam
 from pipelines.contract import (
@@ -27,11 +28,24 @@ from pipelines.contract import (
     Role,
     Score,
     TimePoint,
+    Variable,
 )
 from pipelines.exam import exam_files
 from pipelines.findings_json import findings_json
 from pipelines.score import score_case
 from tests.pipelines.made_exam import ADC, T2_GRID, made_exam, tumour
+from tests.pipelines.made_reports import (
+    CM,
+    CRM_DISTANCE,
+    CT_CATEGORY,
+    EMVI,
+    PRESENT,
+    answer,
+    group,
+    number,
+    report,
+    saved,
+)
 
 MODEL = ModelIdentity("test", "net", "1.0", "abc", "phantom", "def", True, "tests", "none")
 
@@ -115,12 +129,34 @@ def test_what_a_system_lacks_is_a_refusal_that_names_it(files: CaseFiles) -> Non
 
 def test_the_readers_mask_comes_before_the_segmenter(files: CaseFiles) -> None:
     assert files.baseline is not None
-    exam, _ = load_exam(files.baseline, FixedSegmenter())
+    exam, (used,) = load_exam(files.baseline, FixedSegmenter())
     assert exam.mask is not None
     assert exam.mask.origin is MaskOrigin.READER
-    exam, _ = load_exam(replace(files.baseline, annotations=()), FixedSegmenter())
+    assert (used.code, used.subject) == (Code.READER_MASK_USED, "baseline tumour mask")
+    assert "by Reader^Anna" in used.reason
+    assert "net drew none in this exam" in used.reason
+    assert used in score_case(files, Models(segmenter=FixedSegmenter())).warnings
+    exam, statements = load_exam(replace(files.baseline, annotations=()), FixedSegmenter())
     assert exam.mask is not None
     assert exam.mask.origin is MaskOrigin.MODEL
+    assert statements == ()
+
+
+def test_what_readers_reported_is_in_the_exam_and_in_the_findings(files: CaseFiles, tmp_path: Path) -> None:
+    assert files.restaging is not None
+    sources = [dcmread(path) for path in files.restaging.chosen[Role.T2_AXIAL].paths]
+    said = group(number(CRM_DISTANCE, 0.2, CM), answer(EMVI, PRESENT), answer(CT_CATEGORY, "T9"))
+    reported = replace(files.restaging, reports=(saved(report(sources, said), tmp_path),))
+    findings = score_case(replace(files, restaging=reported), Models())
+    assert findings.case.restaging is not None
+    assert [(one.variable, one.millimetres, one.category) for one in findings.case.restaging.clinical] == [
+        (Variable.CRM_DISTANCE, 2.0, ""),
+        (Variable.EMVI, None, "positive"),
+    ]
+    assert [one.code for one in findings.warnings] == [Code.READER_REPORT_UNFIT]
+    baseline, restaging = findings_json(findings)["exams"]
+    assert baseline["clinical"] == []
+    assert restaging["clinical"][1]["origin"].startswith("Reader^Anna in 'Rectal MRI' of 2024-04-12")
 
 
 @pytest.mark.parametrize(
