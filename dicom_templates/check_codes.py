@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pydicom.dataset import Dataset
 
 from dicom_templates import codes
@@ -14,22 +16,27 @@ _INHERITED = frozenset((*PATIENT, *STUDY))
 def check_codes(dataset: Dataset) -> None:
     """Raises ResultUnfit for a (code, meaning) pair that neither PS3.16 (by pydicom) nor our own table has.
 
-    What was copied from the source study is the sender's business and not looked at.
+    An object that uses our own scheme must identify it (PS3.3 C.12.1.1.1). What was copied from the source study is
+    the sender's business and not looked at.
     """
-    for element in dataset:
-        if element.VR == "SQ" and element.keyword not in _INHERITED:
-            for item in element.value:
-                _check_item(item, str(dataset.Modality), element.keyword)
-
-
-def _check_item(item: Dataset, modality: str, where: str) -> None:
-    if "CodeValue" in item:
+    schemes = set()
+    for where, item in _coded(dataset):
         value, scheme, meaning = str(item.CodeValue), str(item.CodingSchemeDesignator), str(item.CodeMeaning)
         known = codes.meanings(value, scheme)
         if meaning.casefold() not in {one.casefold() for one in known}:  # PS3.16 itself varies in case
             expected = f"its meaning is {' or '.join(sorted(known))}" if known else "nobody defines this code"
-            raise ResultUnfit(f"{modality}: ({value}, {scheme}, {meaning!r}) in {where}: {expected}")
-    for element in item:
-        if element.VR == "SQ":
-            for child in element.value:
-                _check_item(child, modality, element.keyword)
+            raise ResultUnfit(f"{dataset.Modality}: ({value}, {scheme}, {meaning!r}) in {where}: {expected}")
+        schemes.add(scheme)
+    declared = {str(item.CodingSchemeDesignator) for item in dataset.get("CodingSchemeIdentificationSequence", [])}
+    if codes.SCHEME in schemes - declared:
+        raise ResultUnfit(f"{dataset.Modality}: it uses the coding scheme {codes.SCHEME} and does not identify it")
+
+
+def _coded(dataset: Dataset) -> Iterator[tuple[str, Dataset]]:
+    """Every code item that we wrote, with the sequence it stands in."""
+    for element in dataset:
+        if element.VR == "SQ" and element.keyword not in _INHERITED:
+            for item in element.value:
+                if "CodeValue" in item:
+                    yield element.keyword, item
+                yield from _coded(item)

@@ -11,21 +11,33 @@ from pydicom.sr.coding import Code as Concept
 
 from dicom_templates import codes
 
+
+def _is_standard(concept: Concept) -> bool:
+    return concept.scheme_designator != codes.SCHEME
+
+
 _USED: tuple[tuple[Concept, str], ...] = (
     (codes.TITLE_ONCOLOGY, "title of the report"),
     (codes.TITLE_IMAGING, "title of the report, as an option"),
     (codes.PROCEDURE, "procedure reported"),
-    (codes.QUALITATIVE_EVALUATIONS, "container of limits of use, refusals, warnings, series used, parameters"),
-    (codes.COMMENT, "the sentence in every group that says what its numbers are"),
-    (codes.ABNORMAL, "category of the segment and of the finding"),
-    (codes.NEOPLASM_PRIMARY, "type of the segment"),
+    (codes.SUMMARY, "the result in a few sentences, before all else in the report"),
+    (codes.QUALITATIVE_EVALUATIONS, "container of disagreement, refusals, warnings, what was used, limits of use"),
+    (codes.COMMENT, "the sentence that opens every group and says what its numbers are"),
+    (codes.ABNORMAL, "category of the tumour's segment and of the finding"),
+    (codes.NEOPLASM_PRIMARY, "type of the tumour's segment"),
+    (codes.ANATOMICAL_STRUCTURE, "category of the segments of other structures"),
+    *((concept, "type of a structure's segment") for concept in codes.STRUCTURES.values()),
     (codes.ADENOCARCINOMA, "finding"),
-    (codes.RECTUM, "anatomic region of the segment, site of the finding"),
+    (codes.RECTUM, "anatomic region of segments, site of findings"),
     (codes.FAMILY_AI, "algorithm family of models"),
     (codes.FAMILY_MANUAL, "algorithm family where a reader drew the outline"),
     *((concept, "measurement") for concept in codes.QUANTITIES.values()),
     *((concept, "unit") for concept in codes.UNITS.values()),
     *((concept, "time point type") for concept in codes.TIME_POINT_TYPES.values()),
+    *((concept, "reported by a reader") for concept in codes.VARIABLES.values() if _is_standard(concept)),
+    *((concept, "quantity of a parametric map") for concept in codes.MAP_QUANTITIES.values()),
+    *((concept, "model of diffusion of a map") for concept in dict.fromkeys(codes.DIFFUSION_MODELS.values())),
+    (codes.REJECTED, "title of a rejection note, with which a result is withdrawn"),
 )
 
 
@@ -50,7 +62,10 @@ def _lines() -> Iterator[str]:
     yield ""
     yield f"## Private codes: {codes.SCHEME}"
     yield ""
-    yield "Named in the Coding Scheme Identification Sequence of every report. A code is never reused or renamed."
+    yield (
+        "Named in the Coding Scheme Identification Sequence of every object that uses them. A code is never reused or "
+        "renamed."
+    )
     yield ""
     yield "| code | meaning | definition |"
     yield "|---|---|---|"

@@ -1,18 +1,21 @@
-"""Numbers as results show them: one rounding for the report, the page and the check.
+"""Numbers as results show them: one rounding for the coded value, the sentence, the page and the check.
 
-A volume is given to 1 mm³, a diameter to 0.1 mm, an ADC to 0.1×10⁻⁶ mm²/s, percentages to 0.1.
+As radiologists write them: a diameter in whole mm, a volume in cm³ with one decimal below 100 (a remnant under 0.1 cm³
+to the cubic millimetre, or it would read 0.0), an ADC in whole 10⁻⁶ mm²/s, a change in whole percent of the unrounded
+values, a probability as :func:`pipelines.contract.in_percent` has it. What a reader reported keeps the reader's digits.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 from dicom_templates.errors import TemplateError
-from pipelines.contract import Exam, Findings, Measurement, Quantity, TimePoint
+from pipelines.contract import Exam, Findings, Measurement, Quantity, Score, TimePoint, in_percent
 
-DECIMALS = {Quantity.VOLUME: 3, Quantity.LONGEST_DIAMETER: 1, Quantity.ADC_MEAN: 1}
-PERCENT_DECIMALS = 1
+#: Size first, as reports of restaging have it; signal after it.
+ORDER: Final = (Quantity.LONGEST_DIAMETER, Quantity.VOLUME, Quantity.ADC_MEAN)
 NAMES = {
     Quantity.VOLUME: "Volume",
     Quantity.LONGEST_DIAMETER: "Longest diameter",
@@ -44,25 +47,54 @@ def check_numbers(findings: Findings) -> None:
         if not math.isfinite(one.value):
             raise TemplateError(f"{one.time_point} {one.quantity} is {one.value}")
     for score in findings.scores:
-        if not (0 <= score.lower <= score.upper <= 1 and 0 <= score.probability <= 1):
-            numbers = f"{score.probability} ({score.lower} to {score.upper})"
-            raise TemplateError(f"{score.model.name}: {numbers} is no probability with limits")
+        _check_score(score)
+    for exam in findings.case.exams:
+        for reported in exam.clinical:
+            if reported.millimetres is not None and not (math.isfinite(reported.millimetres)):
+                raise TemplateError(f"{reported.variable} is reported as {reported.millimetres} mm")
 
 
 def rounded(measurement: Measurement) -> float:
     """The value as it is written."""
-    return round(float(measurement.value), DECIMALS[measurement.quantity])
+    return float(written(measurement))
+
+
+def written(measurement: Measurement) -> str:
+    """The digits of the value, in the coded item, in sentences and on the page."""
+    value = float(measurement.value)
+    if measurement.quantity is not Quantity.VOLUME or value >= 99.95:
+        return f"{value:.0f}"
+    return f"{value:.1f}" if value >= 0.1 else f"{value:.3f}"
 
 
 def percent(probability: float) -> float:
     """A probability as it is written."""
-    return round(100.0 * float(probability), PERCENT_DECIMALS)
+    return in_percent(probability)
+
+
+def plain(number: float) -> str:
+    """A percentage or a reported value as text, without trailing zeros."""
+    return f"{number:.10g}"
+
+
+def signed(change: float) -> str:
+    """A change in percent as text, with a typographic minus."""
+    return f"{change:+.0f} %".replace("-", "−") if change else "0 %"
 
 
 def shown(measurement: Measurement) -> str:
-    """The value in a sentence or on the page: fewer digits than the coded one, with its unit."""
-    digits = {Quantity.VOLUME: 2 if measurement.value < 10 else 1, Quantity.LONGEST_DIAMETER: 0, Quantity.ADC_MEAN: 0}
-    return f"{measurement.value:.{digits[measurement.quantity]}f} {UNIT_WORDS[measurement.unit]}"
+    """The value in a sentence or on the page, with its unit."""
+    return f"{written(measurement)} {UNIT_WORDS[measurement.unit]}"
+
+
+def shown_percent(probability: float) -> str:
+    """A probability in a sentence or on the page."""
+    return f"{plain(percent(probability))} %"
+
+
+def shown_limits(lower: float, upper: float) -> str:
+    """The limits of a probability in a sentence or on the page."""
+    return f"{plain(percent(lower))}–{plain(percent(upper))} %"
 
 
 def find(findings: Findings, quantity: Quantity, time_point: TimePoint) -> Measurement | None:
@@ -75,7 +107,7 @@ def find(findings: Findings, quantity: Quantity, time_point: TimePoint) -> Measu
 
 def changes(findings: Findings) -> tuple[Change, ...]:
     """Every quantity that was measured at both time points, with its change or the reason why none is given."""
-    return tuple(change for quantity in Quantity if (change := _change(findings, quantity)) is not None)
+    return tuple(change for quantity in ORDER if (change := _change(findings, quantity)) is not None)
 
 
 def _change(findings: Findings, quantity: Quantity) -> Change | None:
@@ -87,8 +119,7 @@ def _change(findings: Findings, quantity: Quantity) -> Change | None:
         return Change(quantity, None, "the baseline value is not above zero")
     if quantity is Quantity.ADC_MEAN and (differing := _adc_differs(findings)):
         return Change(quantity, None, differing)
-    change = round(100.0 * (after.value - before.value) / before.value, PERCENT_DECIMALS)
-    return Change(quantity, change + 0.0)  # never -0.0
+    return Change(quantity, float(round(100.0 * (after.value - before.value) / before.value)))
 
 
 def _adc_differs(findings: Findings) -> str:
@@ -108,3 +139,16 @@ def b_words(exam: Exam) -> str:
     if exam.adc is None:
         return "no ADC"
     return "b " + ", ".join(f"{b:g}" for b in exam.adc.b_values) if exam.adc.b_values else "b-values unknown"
+
+
+def _check_score(score: Score) -> None:
+    if not (0 <= score.lower <= score.upper <= 1 and 0 <= score.probability <= 1):
+        numbers = f"{score.probability} ({score.lower} to {score.upper})"
+        raise TemplateError(f"{score.model.name}: {numbers} is no probability with limits")
+    for explanation in score.explanations:
+        if not 0 <= explanation.inside_share <= 1:
+            raise TemplateError(f"{score.model.name}: {explanation.inside_share} is no share of a saliency map")
+    if score.nomogram is not None:
+        points = (score.nomogram.total, *(axis.points for axis in score.nomogram.axes))
+        if not all(math.isfinite(one) for one in points):
+            raise TemplateError(f"{score.model.name}: the nomogram has points {points}")

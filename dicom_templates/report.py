@@ -1,7 +1,17 @@
-"""The findings as a Comprehensive 3D SR, TID 1500 (PS3.3 A.35.13, PS3.16).
+"""The findings as a structured report, TID 1500 (PS3.16), as Comprehensive 3D SR or Comprehensive SR (PS3.3 A.35).
 
 Filed in the restaging study, citing the images and the SEG of both exams. Complete, preliminary, unverified: a
 person verifies, never this software.
+
+The order is that of a structured report of restaging (ESGAR consensus, Beets-Tan et al. 2018): the primary tumour and
+its response, size before signal, with the change from baseline; then what readers reported of wall (T), fascia, veins
+and nodes (N), each with who reported it; only then what models predict, response before prognosis; then disagreement,
+refusals and warnings, what was used, and the limits of use. The template fixes that measurement groups precede
+qualitative evaluations, and groups with a segment those without.
+
+Before all of it stands a summary in a few sentences, which begins with RESEARCH USE ONLY: an item (55112-7,LN,
+"Summary") of CID 7002 at the root, after the observation context and before the image library. TID 1500 is extensible
+(PS3.16 6.2.5) and has no place of its own for one; without it a viewer opens with fifty image references.
 """
 
 from __future__ import annotations
@@ -11,10 +21,10 @@ from collections.abc import Iterator, Mapping
 import highdicom as hd
 from highdicom.sr import RelationshipTypeValues as Relationship
 from pydicom.dataset import Dataset
-from pydicom.sr.coding import Code as Concept
 from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage
 
-from dicom_templates import codes
+from dicom_templates import codes, wording
+from dicom_templates.conclusion import conclusion
 from dicom_templates.encode import settle_character_set
 from dicom_templates.identity import (
     MANUFACTURER,
@@ -24,33 +34,36 @@ from dicom_templates.identity import (
     phantom_trained,
 )
 from dicom_templates.kinds import Kind
+from dicom_templates.profile import ReportClass
 from dicom_templates.report_context import UsedSeries, image_library, observer, qualitative_evaluations
-from dicom_templates.report_groups import prediction_group, tumour_group
-from dicom_templates.report_items import container
+from dicom_templates.report_items import container, text
+from dicom_templates.report_predictions import prediction_groups
+from dicom_templates.report_tumour import reported_groups, tumour_group
 from dicom_templates.sources import copy_identity, for_highdicom, reported_exam, study_header, used_series
 from pipelines.contract import Findings, TimePoint
 
+_CLASSES = {
+    ReportClass.COMPREHENSIVE_3D: hd.sr.Comprehensive3DSR,
+    ReportClass.COMPREHENSIVE: hd.sr.ComprehensiveSR,
+}
 _REPORT_CLASSES = (Comprehensive3DSRStorage, ComprehensiveSRStorage)
 
 
-def build_report(
-    findings: Findings,
-    segmentations: Mapping[TimePoint, Dataset],
-    identity: ResultIdentity,
-    title: Concept = codes.TITLE_ONCOLOGY,
-) -> Dataset:
-    """The report. ``segmentations`` holds our SEG of each exam that has a tumour mask.
+def build_report(findings: Findings, segmentations: Mapping[TimePoint, Dataset], identity: ResultIdentity) -> Dataset:
+    """The report, as ``identity.rendering`` says.
 
-    The default title is the one that a viewer shows as a text tree; with TID 1500's own default and no coordinates
-    it showed nothing. Raises TemplateError where findings have no exam, or an outcome has no published definition.
+    ``segmentations`` holds our SEG of each exam that has one; where it has none, or the rendering sends none, the
+    tumour's numbers stand in a group without a segment.
+    Raises TemplateError where findings have no exam, or an outcome has no published definition.
     """
+    cited = segmentations if identity.rendering.with_segmentations else {}
     filed = reported_exam(findings.case)
     source = study_header(filed)
     used = {exam.files.time_point: used_series(exam) for exam in findings.case.exams}
     created = identity.local_time
-    report = hd.sr.Comprehensive3DSR(
-        evidence=_evidence(used, segmentations, source),
-        content=_root(findings, segmentations, identity, used, title),
+    report: Dataset = _CLASSES[identity.rendering.report_class](
+        evidence=_evidence(used, cited, source),
+        content=_root(findings, cited, identity, used),
         series_instance_uid=identity.series_uid(Kind.REPORT),
         series_number=identity.series_number(Kind.REPORT),
         sop_instance_uid=identity.sop_uid(Kind.REPORT),
@@ -86,19 +99,18 @@ def _finish(report: Dataset, identity: ResultIdentity) -> None:
 
 
 def _root(
-    findings: Findings,
-    segmentations: Mapping[TimePoint, Dataset],
-    identity: ResultIdentity,
-    used: UsedSeries,
-    title: Concept,
+    findings: Findings, segmentations: Mapping[TimePoint, Dataset], identity: ResultIdentity, used: UsedSeries
 ) -> Dataset:
     """The document's tree. Built by hand: highdicom's TID 1500 has no report without a group, and no row 12."""
-    root = hd.sr.ContainerContentItem(name=title, template_id="1500")
+    root = hd.sr.ContainerContentItem(
+        name=codes.TITLES[identity.rendering.title], template_id="1500", is_content_continuous=False
+    )
     language = hd.sr.LanguageOfContentItemAndDescendants(hd.sr.CodedConcept.from_code(codes.ENGLISH))
     procedure = hd.sr.CodeContentItem(
         name=codes.PROCEDURE_REPORTED, value=codes.PROCEDURE, relationship_type=Relationship.HAS_CONCEPT_MOD
     )
-    items = [*language, *observer(identity), procedure, image_library(used)]
+    summary = text(codes.SUMMARY, conclusion(findings))
+    items = [*language, *observer(identity), procedure, summary, image_library(used)]
     groups = list(_groups(findings, segmentations, identity))
     if groups:
         items.append(container(codes.IMAGING_MEASUREMENTS, groups))
@@ -110,11 +122,14 @@ def _root(
 def _groups(
     findings: Findings, segmentations: Mapping[TimePoint, Dataset], identity: ResultIdentity
 ) -> Iterator[hd.sr.ContentItem]:
-    for exam in reversed(findings.case.exams):
-        if exam.files.time_point in segmentations:
-            yield tumour_group(exam, findings, segmentations[exam.files.time_point], identity)
-    for score in findings.scores:
-        yield prediction_group(score, identity)
+    exams = findings.case.exams[::-1]
+    for exam in exams:
+        if exam.mask is not None:
+            yield tumour_group(exam, findings, segmentations.get(exam.files.time_point), identity)
+    for exam in exams:
+        yield from reported_groups(exam, identity)
+    for score in wording.in_reading_order(findings.scores):
+        yield from prediction_groups(score, identity)
 
 
 def _evidence(used: UsedSeries, segmentations: Mapping[TimePoint, Dataset], source: Dataset) -> list[Dataset]:

@@ -8,28 +8,18 @@ import highdicom as hd
 from highdicom.sr import RelationshipTypeValues as Relationship
 
 from dicom_templates import codes, wording
-from dicom_templates.identity import MANUFACTURER, MODEL_NAME, ResultIdentity
+from dicom_templates.identity import MODEL_NAME, ResultIdentity
+from dicom_templates.observer import device_observer
 from dicom_templates.report_items import container, text
 from dicom_templates.sources import SeriesHeaders, used_roles
-from pipelines.contract import Exam, Findings, TimePoint
+from pipelines.contract import Code, Exam, Findings, TimePoint
 
 UsedSeries = Mapping[TimePoint, tuple[SeriesHeaders, ...]]
 
 
 def observer(identity: ResultIdentity) -> hd.sr.ObservationContext:
     """TID 1001: the observer is this device (TID 1004); no person has looked."""
-    return hd.sr.ObservationContext(
-        observer_device_context=hd.sr.ObserverContext(
-            observer_type=hd.sr.CodedConcept.from_code(codes.DEVICE),
-            observer_identifying_attributes=hd.sr.DeviceObserverIdentifyingAttributes(
-                uid=identity.device_uid,
-                name=identity.station,
-                manufacturer_name=MANUFACTURER,
-                model_name=f"{MODEL_NAME} {identity.software_version}",
-                serial_number=identity.device_uid,
-            ),
-        )
-    )
+    return hd.sr.ObservationContext(observer_device_context=device_observer(identity))
 
 
 def image_library(used: UsedSeries) -> hd.sr.ContainerContentItem:
@@ -38,23 +28,28 @@ def image_library(used: UsedSeries) -> hd.sr.ContainerContentItem:
     Descriptors that a series shares stand once, on its group: sixteen of them on every image make 5 kB per image.
     """
     groups = [
-        _library_group(series) for when in (TimePoint.RESTAGING, TimePoint.BASELINE) for series in used.get(when, ())
+        _library_group(when, series)
+        for when in (TimePoint.RESTAGING, TimePoint.BASELINE)
+        for series in used.get(when, ())
     ]
     return container(codes.IMAGE_LIBRARY, groups)
 
 
 def qualitative_evaluations(findings: Findings, identity: ResultIdentity) -> hd.sr.ContainerContentItem:
-    """TID 1500 row 12: limits of use first, then refusals, warnings, what was used and how."""
-    items = [text(codes.LIMITS.concept, one) for one in wording.limits_of_use(findings)]
-    items += [
+    """TID 1500 row 12: disagreement, refusals, warnings, then what was used and how, then the limits of use."""
+    against = [one for one in findings.warnings if one.code is Code.SYSTEMS_DISAGREE]
+    noted = [one for one in findings.warnings if one.code is not Code.SYSTEMS_DISAGREE]
+    kinds = ((wording.WARNING, against), (wording.REFUSED, findings.refusals), (wording.WARNING, noted))
+    items = [
         text(codes.STATEMENTS[one.code].concept, wording.statement_sentence(kind, one))
-        for kind, statements in ((wording.REFUSED, findings.refusals), (wording.WARNING, findings.warnings))
+        for kind, statements in kinds
         for one in statements
     ]
     for exam in reversed(findings.case.exams):
-        items += [text(codes.SERIES_USED.concept, one) for one in _series_sentences(exam)]
-    items += [text(codes.PARAMETER.concept, one) for one in _parameter_sentences(findings)]
+        items += [text(codes.SERIES_USED.concept, one) for one in series_sentences(exam)]
+    items += [text(codes.PARAMETER.concept, one) for one in parameter_sentences(findings)]
     items.append(text(codes.VERSION.concept, version_sentence(identity)))
+    items += [text(codes.LIMITS.concept, one) for one in wording.limits_of_use(findings)]
     return container(codes.QUALITATIVE_EVALUATIONS, items)
 
 
@@ -64,12 +59,17 @@ def version_sentence(identity: ResultIdentity) -> str:
     return f"Version {identity.version}{replaces}. Made by {MODEL_NAME} {identity.software_version}."
 
 
-def _library_group(series: SeriesHeaders) -> hd.sr.ContainerContentItem:
+def _library_group(when: TimePoint, series: SeriesHeaders) -> hd.sr.ContainerContentItem:
     first = series.headers[0]
+    role = f"{wording.TIME_POINT_WORDS[when]} {wording.ROLE_WORDS[series.role]}: '{series.description}'"
     items: list[hd.sr.ContentItem] = [
+        hd.sr.TextContentItem(codes.SERIES_USED.concept, role, relationship_type=Relationship.HAS_ACQ_CONTEXT),
         hd.sr.CodeContentItem(codes.MODALITY, codes.MR, relationship_type=Relationship.HAS_ACQ_CONTEXT),
-        hd.sr.DateContentItem(codes.STUDY_DATE, first.StudyDate, relationship_type=Relationship.HAS_ACQ_CONTEXT),
     ]
+    if first.get("StudyDate"):
+        items.append(
+            hd.sr.DateContentItem(codes.STUDY_DATE, first.StudyDate, relationship_type=Relationship.HAS_ACQ_CONTEXT)
+        )
     if first.get("FrameOfReferenceUID"):
         items.append(
             hd.sr.UIDRefContentItem(
@@ -85,25 +85,27 @@ def _library_group(series: SeriesHeaders) -> hd.sr.ContainerContentItem:
         )
         for header in series.headers
     ]
-    return container(codes.IMAGE_LIBRARY_GROUP, items)
+    return container(codes.IMAGE_LIBRARY_GROUP, items, continuous=True)
 
 
-def _series_sentences(exam: Exam) -> Iterator[str]:
+def series_sentences(exam: Exam) -> Iterator[str]:
+    """Which series of an exam were chosen for what, and why."""
     when = wording.TIME_POINT_WORDS[exam.files.time_point]
     used = used_roles(exam)
     for role, series in exam.files.chosen.items():
         b_values = ", ".join(f"{b:g}" for b in series.role.b_values)
         b_words = f", b {b_values} s/mm²" if b_values else ""
-        unused = "" if role in used else " Recognised, and not used for any number here."
+        unused = "" if role in used else " Not used for any number here."
         yield (
             f"{when} {wording.ROLE_WORDS[role]}: '{series.role.description}'{b_words}, {len(series.paths)} objects, "
-            f"series {series.role.series_uid}. {wording.sentence(series.role.reason)}{unused}"
+            f"series {series.role.series_uid}. Recognised by: {wording.sentence(series.role.reason)}{unused}"
         )
     for choice in exam.files.choices:
         yield f"{when} choice: {wording.sentence(choice)}"
 
 
-def _parameter_sentences(findings: Findings) -> Iterator[str]:
+def parameter_sentences(findings: Findings) -> Iterator[str]:
+    """What preprocessing chose, each parameter once."""
     for exam in reversed(findings.case.exams):
         for name, value in exam.parameters:
             full = f"{exam.files.time_point} {name}"

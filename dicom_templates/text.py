@@ -8,28 +8,36 @@ from collections.abc import Iterable, Iterator
 from pydicom.dataset import Dataset
 
 from dicom_templates import codes, tree
-from dicom_templates.figures import NAMES, UNIT_WORDS, UNITS
-from pipelines.contract import Quantity
+from dicom_templates.figures import NAMES, ORDER, UNIT_WORDS, UNITS
+from pipelines.contract import Code
 
 WIDTH = 100
 _LABEL = 34
 _COLUMN = 16
+_DETAILS = (
+    *(codes.LIKELIHOOD, codes.ENVELOPE, codes.TRAINING, codes.EXAMS_USED, codes.INTERVAL, codes.TIME_ZERO),
+    *(codes.INPUTS, codes.NOMOGRAM, codes.EXPLANATION, codes.COHORT, codes.WEIGHTS),
+)
 
 
 def report_text(sr: Dataset) -> str:
-    """A readable rendering of a report built by :func:`dicom_templates.report.build_report`."""
+    """A readable rendering of a report built by :func:`dicom_templates.report.build_report`, in its order."""
     groups = [
         group for container in tree.children(sr, codes.IMAGING_MEASUREMENTS) for group in tree.children(container)
     ]
-    tumours = [group for group in groups if _is_tumour(group)]
+    reported = [group for group in groups if tree.child(group, codes.REPORTED_BY.concept) is not None]
+    tumours = [group for group in groups if _is_tumour(group) and group not in reported]
     predictions = [group for group in groups if not _is_tumour(group)]
     evaluations = [item for box in tree.children(sr, codes.QUALITATIVE_EVALUATIONS) for item in tree.children(box)]
-    limits, stated, rest = _sort(evaluations)
-    lines = [*_header(sr), *_section("LIMITS OF USE", _bullets(limits))]
+    against, stated, used, limits = _sort(evaluations)
+    lines = [*_header(sr), "", *_wrapped(tree.value(tree.child(sr, codes.SUMMARY)))]
     lines += _section("TUMOUR", _table(tumours))
+    lines += _section("REPORTED BY READERS", _reported(reported)) if reported else []
     lines += _section("PREDICTIONS", _predictions(predictions))
+    lines += _section("THE SYSTEMS DISAGREE", _bullets(against)) if against else []
     lines += _section("REFUSED, AND WARNINGS", _bullets(stated) if stated else ["None."])
-    lines += _section("WHAT WAS USED", _bullets(rest))
+    lines += _section("WHAT WAS USED", _bullets(used))
+    lines += _section("LIMITS OF USE", _bullets(limits))
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
@@ -56,52 +64,72 @@ def _table(tumours: list[Dataset]) -> Iterator[str]:
         yield "No tumour outline, so no measurement."
         return
     ordered = sorted(tumours, key=lambda group: tree.value(tree.child(group, codes.SUBJECT_TIME_POINT)))
-    names = [tree.value(tree.child(group, codes.TIME_POINT)).split(" ")[0] for group in ordered]
+    names = [_when(group) for group in ordered]
     yield " " * _LABEL + "".join(f"{name:>{_COLUMN}}" for name in [*names, "Change, %"])
-    for quantity in Quantity:
+    for quantity in ORDER:
         cells = [_number(tree.child(group, codes.QUANTITIES[quantity])) for group in ordered]
         if any(cells):
-            change = _number(tree.child(ordered[-1], codes.CHANGES[quantity].concept), "+.1f")
+            change = _number(tree.child(ordered[-1], codes.CHANGES[quantity].concept), "+.0f")
             label = f"{NAMES[quantity]}, {UNIT_WORDS[UNITS[quantity]]}"
             yield f"{label:<{_LABEL}}" + "".join(f"{cell or '-':>{_COLUMN}}" for cell in [*cells, change])
-    yield ""
-    for group in ordered:
-        yield from _wrapped(tree.value(tree.child(group, codes.COMMENT)))
-
-
-def _predictions(groups: list[Dataset]) -> Iterator[str]:
-    if not groups:
-        yield "None. Where one was asked for, the reason is below."
-    for group in groups:
-        numbers = [item for item in tree.children(group) if item.ValueType == "NUM"]
-        probability, lower, upper = (_number(item) for item in numbers[:3])
-        yield from _field(tree.name(numbers[0]), f"{probability} %   limits {lower} to {upper} %")
-        for wanted in (codes.LIKELIHOOD, codes.ENVELOPE, codes.TRAINING, codes.INTERVAL, codes.COHORT, codes.WEIGHTS):
-            yield from _field(wanted.meaning, tree.value(tree.child(group, wanted.concept)))
-        yield from _field("Inputs", tree.value(tree.child(group, codes.INPUTS.concept)))
+    for group in tumours:
         yield ""
         yield from _wrapped(tree.value(tree.child(group, codes.COMMENT)))
 
 
-def _sort(evaluations: Iterable[Dataset]) -> tuple[list[str], list[str], list[str]]:
-    """Limits of use; refusals and warnings; the rest."""
+def _reported(groups: list[Dataset]) -> Iterator[str]:
+    """Who reported what of which exam."""
+    for number, group in enumerate(groups):
+        yield from [""] if number else []
+        yield from _wrapped(tree.value(tree.child(group, codes.COMMENT)))
+        yield from _bullets(tree.value(item) for item in tree.children(group, codes.REPORTED_AS.concept))
+
+
+def _predictions(groups: list[Dataset]) -> Iterator[str]:
+    """Each prediction: its numbers, and what it was made of; a curve has shares alone."""
+    if not groups:
+        yield "None. Where one was asked for, the reason is below."
+    for number, group in enumerate(groups):
+        yield from [""] if number else []
+        version = tree.value(tree.child(group, codes.ALGORITHM_VERSION))
+        yield from _wrapped(f"{tree.value(tree.child(group, codes.TRACKING_IDENTIFIER))} (version {version})")
+        numbers = [item for item in tree.children(group) if item.ValueType == "NUM"]
+        for value, lower, upper in zip(numbers[::3], numbers[1::3], numbers[2::3], strict=True):
+            label = (
+                "Probability" if len(numbers) == 3 and tree.child(group, codes.LIKELIHOOD.concept) else tree.name(value)
+            )
+            yield from _field(label, f"{_number(value)} %   limits {_number(lower)} to {_number(upper)} %")
+        for wanted in _DETAILS:
+            for item in tree.children(group, wanted.concept):
+                yield from _field(wanted.meaning, tree.value(item))
+
+
+def _sort(evaluations: Iterable[Dataset]) -> tuple[list[str], list[str], list[str], list[str]]:
+    """Disagreement; refusals and warnings; what was used; limits of use."""
+    disagreement = tree.key(codes.STATEMENTS[Code.SYSTEMS_DISAGREE].concept)
     statements = {tree.key(code.concept) for code in codes.STATEMENTS.values()}
-    limits: list[str] = []
+    against: list[str] = []
     stated: list[str] = []
-    rest: list[str] = []
+    used: list[str] = []
+    limits: list[str] = []
     for item in evaluations:
         where = tree.concept(item)
-        kind = limits if where == tree.key(codes.LIMITS.concept) else stated if where in statements else rest
-        kind.append(tree.value(item))
-    return limits, stated, rest
+        kind = against if where == disagreement else stated if where in statements else used
+        (limits if where == tree.key(codes.LIMITS.concept) else kind).append(tree.value(item))
+    return against, stated, used, limits
 
 
 def _is_tumour(group: Dataset) -> bool:
     return tree.value(tree.child(group, codes.FINDING)) == codes.ADENOCARCINOMA.meaning
 
 
-def _number(item: Dataset | None, form: str = "g") -> str:
-    return "" if item is None else format(tree.number(item), form)
+def _when(group: Dataset) -> str:
+    """ "Restaging" of "Restaging 2024-06-10"."""
+    return tree.value(tree.child(group, codes.TIME_POINT)).split(" ")[0]
+
+
+def _number(item: Dataset | None, form: str = "") -> str:
+    return "" if item is None else format(tree.number(item), form) if form else tree.digits(item)
 
 
 def _date(value: object) -> str:

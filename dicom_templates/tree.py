@@ -51,7 +51,7 @@ def value(item: Dataset | None) -> str:
     if item.ValueType == "CODE":
         return str(item.ConceptCodeSequence[0].CodeMeaning)
     if item.ValueType == "NUM":
-        return f"{number(item):g}"
+        return digits(item)
     attribute = {"TEXT": "TextValue", "UIDREF": "UID", "DATE": "Date"}.get(str(item.ValueType))
     return str(item.get(attribute, "")) if attribute else ""
 
@@ -59,6 +59,11 @@ def value(item: Dataset | None) -> str:
 def number(item: Dataset) -> float:
     """The value of a NUM item."""
     return float(item.MeasuredValueSequence[0].NumericValue)
+
+
+def digits(item: Dataset) -> str:
+    """The value of a NUM item as it is written."""
+    return str(item.MeasuredValueSequence[0].NumericValue)
 
 
 def unit(item: Dataset) -> str:

@@ -2,10 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dicom_templates import codes
-from dicom_templates.figures import IN_SENTENCES, Change, changes, percent, shown
+from dicom_templates.figures import (
+    IN_SENTENCES,
+    NAMES,
+    ORDER,
+    Change,
+    changes,
+    find,
+    plain,
+    shown,
+    shown_limits,
+    shown_percent,
+    signed,
+)
 from dicom_templates.identity import PHANTOM, phantom_mask, phantom_trained
-from pipelines.contract import Exam, Findings, MaskOrigin, Measurement, Role, Score, Statement, TimePoint
+from dicom_templates.survival import event_free
+from pipelines.contract import (
+    Exam,
+    Explanation,
+    Findings,
+    MaskOrigin,
+    Measurement,
+    Nomogram,
+    Role,
+    Score,
+    Statement,
+    TimePoint,
+)
 
 RESEARCH_USE = (
     "RESEARCH USE ONLY. Not a medical device, not for diagnosis or treatment decisions. No radiologist has verified "
@@ -56,16 +82,25 @@ def mask_sentence(exam: Exam, findings: Findings) -> str:
         return f"Tumour outlined by {who}. {sentence(mask.how)}"
     phantom = f" ({PHANTOM})" if phantom_mask(findings, exam.files.time_point) else ""
     return (
-        f"Tumour outlined by the model {mask.algorithm} {mask.version}{phantom}, not checked by a reader. "
+        f"Tumour outlined by the model {mask.algorithm} {mask.version}{phantom}, not checked by a reader: "
         f"{sentence(mask.how)}"
     )
 
 
-def measurement_sentence(measurement: Measurement) -> str:
-    """What one number is, with its unit and how it was made."""
-    when = TIME_POINT_WORDS[measurement.time_point]
-    how = f" ({measurement.how})" if measurement.how else ""
-    return f"{when} {IN_SENTENCES[measurement.quantity]}: {shown(measurement)}{how}."
+def measurement_sentence(measurement: Measurement, change: Change | None = None) -> str:
+    """What one number is, with its unit and its change from baseline, or why none is given."""
+    words = f"{NAMES[measurement.quantity]}: {shown(measurement)}"
+    if change is None:
+        return f"{words}."
+    if change.value is None:
+        return f"{words}. {change_sentence(change)}"
+    return f"{words}, {signed(change.value)} from baseline."
+
+
+def method_sentence(measurements: Sequence[Measurement]) -> str:
+    """How the numbers were made."""
+    how = "; ".join(f"{IN_SENTENCES[one.quantity]}: {one.how}" for one in measurements if one.how)
+    return f"How measured: {sentence(how)}" if how else ""
 
 
 def change_sentence(change: Change) -> str:
@@ -73,28 +108,93 @@ def change_sentence(change: Change) -> str:
     name = IN_SENTENCES[change.quantity]
     if change.value is None:
         return f"Change of {name} not given: {sentence(change.why_not)}"
-    return f"Change of {name} from baseline to restaging: {change.value:+.1f} % of baseline."
+    return f"Change of {name} from baseline to restaging: {signed(change.value)}."
+
+
+def exam_words(exam: Exam) -> str:
+    """Which exam: "Restaging MR of 2024-06-10"."""
+    return f"{TIME_POINT_WORDS[exam.files.time_point]} MR of {exam.files.study_date.isoformat()}"
 
 
 def tumour_sentences(exam: Exam, findings: Findings) -> str:
-    """All that is said of the tumour at one time point."""
+    """All that is said of the tumour at one time point: size first, signal after it, then whose outline it is."""
     when = exam.files.time_point
-    texts = [f"{TIME_POINT_WORDS[when]} exam of {exam.files.study_date.isoformat()}.", mask_sentence(exam, findings)]
-    texts += [measurement_sentence(one) for one in findings.measurements if one.time_point == when]
-    if when is TimePoint.RESTAGING:
-        texts += [change_sentence(change) for change in changes(findings)]
-    return " ".join(texts)
+    compared = {change.quantity: change for change in changes(findings)} if when is TimePoint.RESTAGING else {}
+    found = [one for quantity in ORDER if (one := find(findings, quantity, when)) is not None]
+    numbers = [measurement_sentence(one, compared.get(one.quantity)) for one in found]
+    parts = [f"{exam_words(exam)}.", *numbers, mask_sentence(exam, findings), method_sentence(found)]
+    return " ".join(part for part in parts if part)
+
+
+def in_reading_order(scores: tuple[Score, ...]) -> tuple[Score, ...]:
+    """Response before prognosis, in the order that the outcomes are published in; a system's own order within."""
+    order = list(codes.OUTCOMES)
+    return tuple(sorted(scores, key=lambda score: order.index(score.outcome) if score.outcome in order else len(order)))
+
+
+def interval_words(score: Score) -> str:
+    """Probability and limits: "73 % (61–83 %)"."""
+    return f"{shown_percent(score.probability)} ({shown_limits(score.lower, score.upper)})"
 
 
 def score_sentence(score: Score) -> str:
-    """Probability, limits, category and model in one sentence."""
+    """Probability, limits, category, model and exams in one sentence."""
     outcome = codes.outcome(score.outcome)
     model = score.model
     return (
-        f"Probability of {outcome.words}: {percent(score.probability):.0f} % "
-        f"({percent(score.lower):.0f}–{percent(score.upper):.0f}; {score.interval}), "
-        f"{outcome.categories[score.category].meaning.lower()}, {model.name} {model.version}."
+        f"Probability of {outcome.words}: {interval_words(score)}, "
+        f"{outcome.categories[score.category].meaning.lower()}. {model.name} {model.version}, from the "
+        f"{exams_used(score)}. Limits: {sentence(score.interval)}"
     )
+
+
+def exams_used(score: Score) -> str:
+    """The exams that a model saw: "baseline and restaging exams"."""
+    names = [str(one) for one in TimePoint if one in score.time_points]
+    return f"{' and '.join(names)} exam{'s' if len(names) > 1 else ''}" if names else "exams that it does not name"
+
+
+def nomogram_sentence(nomogram: Nomogram) -> str:
+    """The points of each axis, and their total."""
+    axes = "; ".join(f"{axis.name} {axis.value}: {plain(round(axis.points, 1))} points" for axis in nomogram.axes)
+    return f"Nomogram: {axes}; total {plain(round(nomogram.total, 1))} points."
+
+
+def explanation_sentence(explanation: Explanation) -> str:
+    """Where a network looked at one exam."""
+    share = shown_percent(explanation.inside_share)
+    where = f"{TIME_POINT_WORDS[explanation.time_point].lower()} {explanation.sequence}"
+    return f"Grad-CAM on the {where}: {share} of its sum lies inside the tumour outline."
+
+
+def prediction_sentences(score: Score) -> str:
+    """All that is said of one prediction."""
+    parts = [score_sentence(score), envelope_sentence(score)]
+    parts += [nomogram_sentence(score.nomogram)] if score.nomogram is not None else []
+    parts += [explanation_sentence(one) for one in score.explanations]
+    return " ".join([*parts, training_sentence(score)])
+
+
+def curve_sentences(score: Score) -> str:
+    """All that is said of a curve: the event-free share at each horizon, and what month 0 is."""
+    outcome = codes.outcome(score.outcome)
+    if score.curve is None or outcome.event_free is None:
+        return ""
+    shares = "; ".join(
+        f"at {one.horizon.months} months {plain(one.share)} % ({plain(one.lower)}–{plain(one.upper)} %)"
+        for one in event_free(score)
+    )
+    flag = "" if score.envelope.inside else f" {envelope_sentence(score)}"
+    model = score.model
+    return (
+        f"{outcome.event_free.meaning}: {shares}. Month 0: {sentence(score.curve.time_zero)} {model.name} "
+        f"{model.version}.{flag}{phantom_words(score)}"
+    )
+
+
+def phantom_words(score: Score) -> str:
+    """The flag of a model trained on phantoms, to go behind a sentence."""
+    return f" {PHANTOM}." if score.model.phantom_trained else ""
 
 
 def training_sentence(score: Score) -> str:

@@ -4,15 +4,33 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from pydicom.sr.coding import Code as Concept
 
 from dicom_templates import codes
 from dicom_templates.conformance import conformance_codes
 from dicom_templates.errors import TemplateError
-from pipelines.contract import GOOD_RESPONSE, Code, Likelihood
+from pipelines.contract import COMPLETE_RESPONSE, GOOD_RESPONSE, METASTASIS, RECURRENCE, Code, Likelihood
 
 
 def test_every_statement_of_the_contract_has_a_published_code() -> None:
     assert set(codes.STATEMENTS) == set(Code)
+
+
+def test_every_outcome_of_the_contract_has_a_definition() -> None:
+    assert set(codes.OUTCOMES) == {GOOD_RESPONSE, COMPLETE_RESPONSE, METASTASIS, RECURRENCE}
+    for outcome in codes.OUTCOMES.values():
+        definition = outcome.probability.definition
+        assert all(word in definition for word in ("Horizon: ", "Event: ", "ensor"))
+    for name in (METASTASIS, RECURRENCE):
+        assert "Time zero: the day of surgery" in codes.OUTCOMES[name].probability.definition
+    assert "Competing risk: death" in codes.OUTCOMES[METASTASIS].probability.definition
+
+
+def test_a_wanted_outcome_is_likely_and_a_feared_one_a_risk() -> None:
+    for outcome in codes.OUTCOMES.values():
+        word = "likelihood of" if outcome.favourable else "risk of"
+        assert all(word in category.meaning for category in outcome.categories.values())
+        assert (outcome.event_free is None) is outcome.favourable
 
 
 def test_every_category_of_every_outcome_has_a_published_code() -> None:
@@ -33,7 +51,7 @@ def test_every_private_code_of_the_module_is_in_the_table() -> None:
 
 
 def test_every_standard_code_has_the_dictionary_meaning() -> None:
-    standard = [value for value in vars(codes).values() if isinstance(value, codes.Concept)]
+    standard = [value for value in vars(codes).values() if isinstance(value, Concept)]
     assert len(standard) > 20
     for concept in standard:
         assert concept.meaning in codes.meanings(concept.value, concept.scheme_designator)

@@ -6,7 +6,16 @@ from dataclasses import replace
 import pytest
 
 from dicom_templates.errors import TemplateError
-from dicom_templates.figures import changes, check_numbers, percent, rounded, shown
+from dicom_templates.figures import (
+    changes,
+    check_numbers,
+    percent,
+    rounded,
+    shown,
+    shown_limits,
+    shown_percent,
+    signed,
+)
 from pipelines.contract import AdcMap, Case, Findings, Measurement, Quantity, TimePoint
 
 MakeFindings = Callable[..., Findings]
@@ -19,11 +28,12 @@ def with_baseline_adc(findings: Findings, **edits: object) -> Findings:
     return replace(findings, case=Case(replace(baseline, adc=adc), findings.case.restaging))
 
 
-def test_changes_are_percent_of_the_baseline(make_findings: MakeFindings) -> None:
-    found = {change.quantity: change.value for change in changes(make_findings())}
-    assert found[Quantity.VOLUME] == pytest.approx(100 * (3.0512 / 11.4567 - 1), abs=0.051)
-    assert found[Quantity.LONGEST_DIAMETER] == pytest.approx(100 * (24.78 / 41.23 - 1), abs=0.051)
-    assert found[Quantity.ADC_MEAN] == pytest.approx(100 * (1390.06 / 1010.4 - 1), abs=0.051)
+def test_changes_are_whole_percent_of_the_unrounded_baseline_size_first(make_findings: MakeFindings) -> None:
+    assert [(change.quantity, change.value) for change in changes(make_findings())] == [
+        (Quantity.LONGEST_DIAMETER, round(100 * (24.78 / 41.23 - 1))),
+        (Quantity.VOLUME, round(100 * (3.0512 / 11.4567 - 1))),
+        (Quantity.ADC_MEAN, round(100 * (1390.06 / 1010.4 - 1))),
+    ]
 
 
 @pytest.mark.parametrize("edits", [{"b_values": (0.0, 1000.0)}, {"fit": "scanner"}])
@@ -37,15 +47,31 @@ def test_a_change_needs_both_time_points_and_a_baseline_above_zero(make_findings
     assert changes(make_findings("single exam")) == ()
     findings = make_findings()
     zero = replace(findings.measurements[0], value=0.0)
-    (change, *_) = changes(replace(findings, measurements=(zero, *findings.measurements[1:])))
-    assert change.value is None and "not above zero" in change.why_not
+    found = {one.quantity: one for one in changes(replace(findings, measurements=(zero, *findings.measurements[1:])))}
+    assert found[Quantity.VOLUME].value is None
+    assert "not above zero" in found[Quantity.VOLUME].why_not
 
 
-def test_rounding_keeps_a_cubic_millimetre_and_a_tenth(make_findings: MakeFindings) -> None:
+def test_numbers_are_rounded_as_radiologists_write_them(make_findings: MakeFindings) -> None:
     volume, diameter, adc = make_findings().measurements[3:]
-    assert [rounded(one) for one in (volume, diameter, adc)] == [3.051, 24.8, 1390.1]
-    assert [shown(one) for one in (volume, diameter, adc)] == ["3.05 cm³", "25 mm", "1390 ×10⁻⁶ mm²/s"]
-    assert percent(0.7344) == 73.4
+    assert [rounded(one) for one in (volume, diameter, adc)] == [3.1, 25, 1390]
+    assert [shown(one) for one in (volume, diameter, adc)] == ["3.1 cm³", "25 mm", "1390 ×10⁻⁶ mm²/s"]
+    assert (percent(0.7344), shown_percent(0.7344), shown_limits(0.004, 0.829)) == (73, "73 %", "0.4–83 %")
+
+
+@pytest.mark.parametrize(
+    ("volume", "written"),
+    [(123.44, "123"), (99.97, "100"), (99.94, "99.9"), (7.02, "7.0"), (0.14, "0.1"), (0.0423, "0.042")],
+)
+def test_a_volume_has_one_decimal_below_a_hundred_and_is_never_rounded_away(
+    make_findings: MakeFindings, volume: float, digits: str
+) -> None:
+    one = replace(make_findings().measurements[0], value=volume)
+    assert shown(one) == f"{digits} cm³"
+
+
+def test_a_change_has_its_sign() -> None:
+    assert [signed(one) for one in (-73.0, 38.0, 0.0)] == ["−73 %", "+38 %", "0 %"]
 
 
 def test_numbers_that_no_result_may_carry_are_refused(make_findings: MakeFindings) -> None:
@@ -56,6 +82,7 @@ def test_numbers_that_no_result_may_carry_are_refused(make_findings: MakeFinding
         replace(findings, measurements=(replace(first, value=float("nan")),)),
         replace(findings, scores=(replace(findings.scores[0], probability=1.2),)),
         replace(findings, scores=(replace(findings.scores[0], lower=0.9, upper=0.1),)),
+        replace(findings, scores=(replace(findings.scores[0], lower=float("nan")),)),
     ]
     check_numbers(findings)
     for one in bad:
