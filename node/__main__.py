@@ -14,6 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
+from dicom_templates.kinds import Item
 from node.config import Config, load_config
 from node.errors import ConfigError, RestageError
 from node.logs import configure_logs
@@ -36,6 +37,7 @@ errors = Console(stderr=True, soft_wrap=True, highlight=False)
 
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The node's config.toml.", metavar="FILE")]
 DEFAULT_CONFIG = Path("config.toml")
+_OBJECTS_HELP = f"Objects to make, with commas between: {', '.join(Item)}."
 
 
 @app.command()
@@ -95,9 +97,12 @@ def status(
 def retry(
     config: ConfigOption = DEFAULT_CONFIG,
     job: Annotated[int | None, typer.Option(help="Number of one failed job.")] = None,
-    delivery: Annotated[int | None, typer.Option(help="Number of one failed delivery.")] = None,
+    delivery: Annotated[int | None, typer.Option(help="Number of one failed or held delivery.")] = None,
 ) -> None:
-    """Try again what failed: one job, one delivery, or, without options, everything."""
+    """Try again what failed: one job, one delivery, or, without options, everything.
+
+    A delivery that is held, because the archive has its study under another patient, is sent only when it is named.
+    """
     from node import jobs, outbox
     from node.app import opened
     from node.decide import retry_all
@@ -132,7 +137,7 @@ def unpair(
     pair_number: Annotated[int, typer.Argument(metavar="PAIR", help="Number of the pair, from `restage status`.")],
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Take a pair apart: nothing more of it is scored or sent."""
+    """Take a pair apart: nothing more of it is scored or sent, and what was sent is withdrawn."""
     from node.app import opened
     from node.decide import unpair as decide
 
@@ -146,15 +151,20 @@ def score(
     out: Annotated[Path, typer.Option(help="Folder for the results.", metavar="DIR")],
     baseline: Annotated[Path | None, typer.Option(help="Folder with the baseline exam.", metavar="DIR")] = None,
     restaging: Annotated[Path | None, typer.Option(help="Folder with the restaging exam.", metavar="DIR")] = None,
+    objects: Annotated[str, typer.Option(help=_OBJECTS_HELP, metavar="LIST")] = "report,seg,summary",
     config: Annotated[Path | None, typer.Option("--config", "-c", help="Take [scoring] from here.")] = None,
 ) -> None:
     """Score the exams in two folders, without a PACS: the same findings as the node's for the same files."""
-    from node.folders import score_folders
+    from node.folders import Wanted, score_folders
     from pipelines.bundle import BundleError
     from pipelines.models import load_models
 
     if baseline is None and restaging is None:
         raise typer.BadParameter("name at least one exam: --baseline DIR, --restaging DIR")
+    try:
+        items = frozenset(Item(name.strip()) for name in objects.split(","))
+    except ValueError as error:
+        raise typer.BadParameter(f"--objects: {error}; allowed: {', '.join(Item)}") from error
     settings = _configured(config) if config else Config()
     scoring = settings.scoring
     try:
@@ -163,7 +173,7 @@ def score(
     except (BundleError, ValueError) as error:
         _leave(str(error), USAGE)
     with console.status("scoring"):
-        result = score_folders(baseline, restaging, out, models, scoring.roi_pattern)
+        result = score_folders(baseline, restaging, Wanted(out, items), models, scoring.roi_pattern)
     typer.echo(result.report)
 
 

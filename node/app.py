@@ -26,11 +26,13 @@ from node.schedule import Clock
 from node.send import send_due
 from node.settle import settle
 from node.store import Store
+from node.verify import verify_sent
 
 log = structlog.get_logger()
 
 TICK_SECONDS = 1.0
 LEASE_CHECK_SECONDS = 5.0
+VERIFY_SECONDS = 5.0
 WORKER_RESTART_SECONDS = 5.0
 STOP_SECONDS = 15.0
 
@@ -69,8 +71,8 @@ def serve(config: Config, config_path: Path, *, with_worker: bool = True) -> Non
 
 
 def _clock(config: Config, database: Database, store: Store) -> Clock:
-    planner = Planner(database, store, config.matching.rules())
-    clock = Clock(threads=4 + len(config.peers_receiving))
+    planner = Planner(database, store, config.matching.rules(), config.scoring.roi_pattern)
+    clock = Clock(threads=4 + 2 * len(config.peers_receiving))
     clock.every(TICK_SECONDS, "settle", partial(settle, database, config.settle))
     clock.every(TICK_SECONDS, "plan", planner.plan_due)
     clock.every(LEASE_CHECK_SECONDS, "job leases", partial(jobs.give_back_expired, database))
@@ -78,6 +80,7 @@ def _clock(config: Config, database: Database, store: Store) -> Clock:
     for peer in config.peers_receiving:
         # Each destination by itself: a dead one delays nobody else.
         clock.every(TICK_SECONDS, f"send to {peer.name}", partial(send_due, database, config, peer))
+        clock.every(VERIFY_SECONDS, f"verify at {peer.name}", partial(verify_sent, database, config, peer))
     return clock
 
 

@@ -17,8 +17,9 @@ from sqlalchemy import create_engine, inspect
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from node.check_peer import Finding, Level, answers_as, check_peer
+from node.check_peer import answers_as, check_peer
 from node.config import Config
+from node.finding import Finding, Level
 
 GIB = 1024**3
 # An exam is about 0.1 GiB: below the first a busy day may fill the disk, below the second nothing should be started.

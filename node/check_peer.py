@@ -1,37 +1,34 @@
 """One peer, as a commissioning doctor sees it: which side must change what before objects can travel.
 
-Name, TCP, association, presentation contexts, C-ECHO, in this order: each step needs the one before it. Nothing is
-stored and nothing is queried.
+Name, TCP, association, presentation contexts, C-ECHO, C-FIND, in this order: each step needs the one before it. Nothing
+is stored, and the study that is asked for does not exist.
 """
 
 from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
 
-from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from pynetdicom import AE
+from pydicom.uid import UID, ImplicitVRLittleEndian
 from pynetdicom.association import Association
 
+from node.ask import Inquiry, asking
+from node.association import SYNTAXES, VERIFICATION, entity, propose
+from node.check_classes import (
+    COMPREHENSIVE_3D_SR,
+    COMPREHENSIVE_SR,
+    NAMES,
+    Wanted,
+    wanted_results,
+    wanted_services,
+)
 from node.config import Node, Peer
+from node.errors import PeerError
+from node.finding import Finding, Level
 
 TIMEOUT_SECONDS = 5.0
-
-VERIFICATION = "1.2.840.10008.1.1"
-RESULT_CLASSES: Mapping[str, str] = {
-    "1.2.840.10008.5.1.4.1.1.66.4": "Segmentation (SEG)",
-    "1.2.840.10008.5.1.4.1.1.88.34": "Comprehensive 3D SR",
-    "1.2.840.10008.5.1.4.1.1.7": "Secondary Capture (summary page)",
-}
-QUERY_CLASSES: Mapping[str, str] = {
-    "1.2.840.10008.5.1.4.1.2.2.1": "Study Root FIND",
-    "1.2.840.10008.5.1.4.1.2.2.2": "Study Root MOVE",
-}
-COMMITMENT_CLASSES: Mapping[str, str] = {"1.2.840.10008.1.20.1": "Storage Commitment"}
-TRANSFER_SYNTAXES = [ExplicitVRLittleEndian, ImplicitVRLittleEndian]
 
 # A-ASSOCIATE-RJ, (source, reason): PS3.8 Table 9-21. "{ours}" and "{theirs}" are the AE titles.
 REJECTIONS: Mapping[tuple[int, int], str] = {
@@ -44,25 +41,6 @@ REJECTIONS: Mapping[tuple[int, int], str] = {
     (3, 1): "their side is busy (temporary congestion): try again",
     (3, 2): "their side has too many associations open (local limit exceeded): try again, or raise its limit",
 }
-
-
-class Level(StrEnum):
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at, and in plain words what is right or wrong, on which side, and what to do."""
-
-    level: Level
-    subject: str
-    message: str
-
-    @property
-    def failed(self) -> bool:
-        return self.level is Level.FAIL
 
 
 def check_peer(node: Node, peer: Peer) -> Iterator[Finding]:
@@ -86,21 +64,23 @@ def check_peer(node: Node, peer: Peer) -> Iterator[Finding]:
     finally:
         if association.is_established:
             association.release()
+    if peer.queries:
+        yield from _queried(node, peer, subject)
 
 
 def _not_yet(peer: Peer, subject: str) -> Iterator[Finding]:
     """Roles that the configuration knows and this version does not play to the end."""
     if peer.queries:
-        yield Finding(Level.WARN, subject, "queries = true: priors are not fetched in this version")
+        words = "queries = true: patients are compared before results are sent, and results verified after; priors are "
+        yield Finding(Level.WARN, subject, words + "not fetched in this version")
     if peer.storage_commitment:
-        words = "storage_commitment = true: not asked for in this version, deliveries end as SENT"
+        words = "storage_commitment = true: not asked for in this version, deliveries end as SENT or VERIFIED"
         yield Finding(Level.WARN, subject, words)
 
 
 def answers_as(host: str, port: int, called: str, calling: str) -> bool:
     """Whether an application entity there accepts ``calling`` under the title ``called`` and answers C-ECHO."""
-    ae = _application_entity(calling)
-    ae.add_requested_context(VERIFICATION, TRANSFER_SYNTAXES)
+    ae = entity(calling, TIMEOUT_SECONDS, TIMEOUT_SECONDS)
     association = ae.associate(host, port, ae_title=called)
     if not association.is_established:
         return False
@@ -132,45 +112,27 @@ def _reach(peer: Peer) -> str:
         return f"the network between: {peer.host}:{peer.port} cannot be reached ({_os_words(error)}); ask for a route"
 
 
-def _application_entity(title: str) -> AE:
-    ae = AE(ae_title=title)
-    ae.connection_timeout = TIMEOUT_SECONDS
-    ae.acse_timeout = TIMEOUT_SECONDS
-    ae.dimse_timeout = TIMEOUT_SECONDS
-    ae.network_timeout = TIMEOUT_SECONDS
-    return ae
-
-
-def _wanted(peer: Peer) -> dict[str, str]:
-    """The SOP classes that the peer's roles call for, with their names for a person."""
-    wanted: dict[str, str] = {}
-    if peer.receives:
-        wanted |= RESULT_CLASSES
-    if peer.queries:
-        wanted |= QUERY_CLASSES
-    if peer.storage_commitment:
-        wanted |= COMMITMENT_CLASSES
-    return wanted
-
-
 def _associate(node: Node, peer: Peer) -> Association:
-    ae = _application_entity(node.ae_title)
-    for uid in (VERIFICATION, *_wanted(peer)):
-        ae.add_requested_context(uid, TRANSFER_SYNTAXES)
+    ae = entity(node.ae_title, TIMEOUT_SECONDS, TIMEOUT_SECONDS)
+    if peer.receives:
+        classes = {one.uid for one in wanted_results(peer)}
+        alternative = {COMPREHENSIVE_SR} if COMPREHENSIVE_3D_SR in classes else set()
+        propose(ae, sorted(classes | alternative), SYNTAXES[peer.profile.transfer_syntax])
+    propose(ae, [one.uid for one in wanted_services(peer)], [ImplicitVRLittleEndian])
     return ae.associate(peer.host, peer.port, ae_title=peer.ae_title)
 
 
 def _accepted(association: Association, node: Node, peer: Peer, subject: str) -> Iterator[Finding]:
     yield Finding(Level.OK, subject, f"accepts an association from {node.ae_title}")
-    accepted = {str(context.abstract_syntax): context for context in association.accepted_contexts}
-    for uid, name in _wanted(peer).items():
-        if uid in accepted:
-            syntax = UID(accepted[uid].transfer_syntax[0]).name
-            yield Finding(Level.OK, subject, f"takes {name} in {syntax}")
+    # In the order proposed, so that the preferred transfer syntax of a class comes last and stays.
+    accepted = {str(one.abstract_syntax): one for one in reversed(association.accepted_contexts)}
+    results = wanted_results(peer) if peer.receives else ()
+    for one in (*results, *wanted_services(peer)):
+        if one.uid in accepted:
+            syntax = UID(accepted[one.uid].transfer_syntax[0]).name
+            yield Finding(Level.OK, subject, f"takes {NAMES[one.uid]} in {syntax}")
         else:
-            yield Finding(
-                Level.FAIL, subject, f"their side does not take {name}; enable that SOP class for {node.ae_title}"
-            )
+            yield Finding(one.level, subject, f"their side does not take {NAMES[one.uid]}; {_advice(one, accepted)}")
     if VERIFICATION not in accepted:
         yield Finding(Level.WARN, subject, "their side does not offer Verification, so C-ECHO cannot be tried")
         return
@@ -180,6 +142,37 @@ def _accepted(association: Association, node: Node, peer: Peer, subject: str) ->
     else:
         said = "nothing" if status is None else f"status 0x{status:04X}"
         yield Finding(Level.WARN, subject, f"their side answers C-ECHO with {said}: see its log")
+
+
+def _advice(wanted: Wanted, accepted: Mapping[str, object]) -> str:
+    if wanted.uid == COMPREHENSIVE_3D_SR and COMPREHENSIVE_SR in accepted:
+        return 'it takes Comprehensive SR: set report_class = "comprehensive" in its [peer.profile]'
+    return wanted.advice
+
+
+def _queried(node: Node, peer: Peer, subject: str) -> Iterator[Finding]:
+    """A study that nobody has is asked for, and whether results could be fetched back."""
+    classes = [one.uid for one in wanted_results(peer)]
+    try:
+        with asking(node.ae_title, peer, classes, TIMEOUT_SECONDS) as inquiry:
+            if inquiry.patients_of(f"2.25.{uuid.uuid4().int}"):
+                yield Finding(Level.FAIL, subject, "their side answers C-FIND for a study that does not exist")
+            else:
+                yield Finding(Level.OK, subject, "answers C-FIND for a study that does not exist: there is none")
+            yield _fetched_back(inquiry, classes, subject)
+    except PeerError as error:
+        until = ": until then no result is sent to it" if peer.receives else ""
+        mend = f"let {node.ae_title} ask it by Study Root C-FIND, or set queries = false"
+        yield Finding(Level.FAIL, subject, f"their side cannot be queried: {error}; {mend}{until}")
+
+
+def _fetched_back(inquiry: Inquiry, classes: Sequence[str], subject: str) -> Finding:
+    missing = [NAMES[uid] for uid in classes if not inquiry.gives(uid)]
+    if not missing:
+        return Finding(Level.OK, subject, "gives back what it was sent by C-GET, so results are verified")
+    what = "results" if len(missing) == len(classes) else ", ".join(missing)
+    words = f"their side does not give back {what} by C-GET: they are verified by their presence alone"
+    return Finding(Level.WARN, subject, words)
 
 
 def _why_not(association: Association, node: Node, peer: Peer) -> str:

@@ -35,13 +35,28 @@ class ObjectError(RestageError):
         self.status = status
 
 
-class SendError(RestageError):
-    """A delivery failed. ``permanent``: the destination refused it; ``status``: its DIMSE status, where it gave one."""
+class PeerError(RestageError):
+    """A peer did not do what it was asked. ``permanent``: it would not do it the next time either.
+
+    ``status``: its DIMSE status, where it gave one.
+    """
 
     def __init__(self, message: str, *, permanent: bool, status: int | None = None) -> None:
         super().__init__(message)
         self.permanent = permanent
         self.status = status
+
+
+class SendError(PeerError):
+    """A delivery failed. ``permanent``: the destination refused it."""
+
+
+class AskError(PeerError):
+    """A peer could not be asked. ``permanent``: it does not answer such questions."""
+
+
+class OtherPatient(RestageError):
+    """The destination has the study of a result under a patient who is not the result's: a person decides."""
 
 
 class JobError(RestageError):

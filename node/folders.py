@@ -14,8 +14,9 @@ from pydicom.uid import generate_uid
 
 from dicom_templates.encode import write_part10
 from dicom_templates.identity import ResultIdentity
-from dicom_templates.kinds import Kind
-from dicom_templates.results import Result, build_results
+from dicom_templates.kinds import Item, Kind, Result, named
+from dicom_templates.profile import DEFAULT_ITEMS, Rendering
+from dicom_templates.results import build_results
 from dicom_templates.text import report_text
 from pipelines.contract import CaseFiles, Code, Findings, InputUnfit, Models, TimePoint
 from pipelines.exam import exam_files, patient_conflict
@@ -31,8 +32,16 @@ class FolderScore:
     report: str
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """Where the results go, and which objects are made."""
+
+    out: Path
+    items: frozenset[Item] = DEFAULT_ITEMS
+
+
 def score_folders(
-    baseline: Path | None, restaging: Path | None, out: Path, models: Models, roi_pattern: str
+    baseline: Path | None, restaging: Path | None, wanted: Wanted, models: Models, roi_pattern: str
 ) -> FolderScore:
     """Score the exams in two folders; write the objects, ``findings.json``, ``report.txt`` and ``summary.png``.
 
@@ -44,8 +53,8 @@ def score_folders(
     )
     _refuse_two_patients(case)
     findings = score_case(case, models, roi_pattern)
-    results = build_results(findings, _identity(case))
-    return _write(findings, results, out)
+    results = build_results(findings, _identity(case, wanted), wanted.items)
+    return _write(findings, results, wanted.out)
 
 
 def _refuse_two_patients(case: CaseFiles) -> None:
@@ -59,7 +68,7 @@ def _refuse_two_patients(case: CaseFiles) -> None:
         raise InputUnfit(Code.INPUTS_MISSING, reason)
 
 
-def _identity(case: CaseFiles) -> ResultIdentity:
+def _identity(case: CaseFiles, wanted: Wanted) -> ResultIdentity:
     return ResultIdentity(
         pair_key="|".join([case.patient.issuer, case.patient.patient_id, *(exam.study_uids[0] for exam in case.exams)]),
         version=1,
@@ -67,6 +76,7 @@ def _identity(case: CaseFiles) -> ResultIdentity:
         device_uid=str(generate_uid(prefix=None)),
         station="RESTAGE",
         software_version=version("restage"),
+        rendering=Rendering(with_segmentations=Item.SEG in wanted.items),
     )
 
 
@@ -75,11 +85,13 @@ def _write(findings: Findings, results: tuple[Result, ...], out: Path) -> Folder
     plain = findings_json(findings)
     (out / "findings.json").write_text(json.dumps(plain, indent=1, sort_keys=True))
     report = ""
-    for result in results:
-        write_part10(result.dataset, out / f"{result.kind}.dcm")
+    for name, result in named(results):
+        write_part10(result.dataset, out / f"{name}.dcm")
         if result.kind is Kind.REPORT:
             report = report_text(result.dataset)
             (out / "report.txt").write_text(report)
         if result.kind is Kind.SUMMARY:
             imsave(out / "summary.png", result.dataset.pixel_array)
+        if result.kind is Kind.PDF:
+            (out / "summary.pdf").write_bytes(result.dataset.EncapsulatedDocument)
     return FolderScore(plain, report)

@@ -58,12 +58,13 @@ def is_confirmed(first: Patient, second: Patient) -> bool:
 def _differences(study: StudyFacts, accepted: Sequence[StudyFacts]) -> tuple[Difference, ...]:
     found: dict[str, Difference] = {}
     for other in accepted:
-        for attribute, here, there in _compare(study.patient, other.patient):
+        for attribute, here, there in contradictions(study.patient, other.patient):
             found.setdefault(attribute, Difference(attribute, here, there, other.study_uid))
     return tuple(found.values())
 
 
-def _compare(here: Patient, there: Patient) -> Iterable[tuple[str, str, str]]:
+def contradictions(here: Patient, there: Patient) -> Iterable[tuple[str, str, str]]:
+    """Each of name, birth date and sex that both state and that differs: the attribute, and both values as received."""
     if _names_differ(here.name, there.name):
         yield "PatientName", here.name, there.name
     if _both_differ(_birth_date(here.birth_date), _birth_date(there.birth_date)):

@@ -1,24 +1,23 @@
-"""The queue of scoring jobs: put, claim, renew, finish, fail. A result counts only under the current token."""
+"""The queue of jobs, to score a pair or to withdraw what it sent. A result counts only under the current token."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import structlog
-from sqlalchemy import Connection, and_, func, insert, select, update
+from sqlalchemy import Connection, and_, insert, select, update
 
-from node import lease, outbox
+from node import lease, ledger, outbox
 from node.database import Database
 from node.errors import JobError
 from node.flow import JOB, move, sources
-from node.records import Claim, DeliveryState, JobState, JobTicket, Outcome, PairState, Proposal, ResultFile
-from node.schema import delivery_table, job_table, pair_table, result_table
+from node.records import Claim, JobState, JobTicket, Outcome, PairState, Proposal, ResultFile, Task
+from node.schema import job_table, pair_table, result_table
 
 log = structlog.get_logger()
 
-ARRIVED = (DeliveryState.SENT, DeliveryState.COMMITTED)
+RETIRED = (PairState.WITHDRAWN, PairState.SUPERSEDED)
 MAX_ATTEMPTS = 3
 FIRST_RETRY_SECONDS = 10.0
 LONGEST_RETRY_SECONDS = 300.0
@@ -37,6 +36,7 @@ def put(connection: Connection, pair_id: int, inputs_digest: str, proposal: Prop
     connection.execute(
         insert(job_table).values(
             pair_id=pair_id,
+            task=Task.SCORE,
             version=version,
             inputs_digest=inputs_digest,
             baseline=list(proposal.baseline),
@@ -51,6 +51,27 @@ def put(connection: Connection, pair_id: int, inputs_digest: str, proposal: Prop
         .values(inputs_digest=inputs_digest, version=version, updated_at=time.time())
     )
     log.info("job.put", pair=pair_id, version=version)
+    return True
+
+
+def put_withdrawal(connection: Connection, pair_id: int) -> bool:
+    """Queue the withdrawal of all that a retired pair may have sent. True where there is anything to withdraw."""
+    if not ledger.may_have_arrived(connection, pair_id):
+        return False
+    pair = connection.execute(select(pair_table).where(pair_table.c.id == pair_id)).one()
+    connection.execute(
+        insert(job_table).values(
+            pair_id=pair_id,
+            task=Task.WITHDRAW,
+            version=pair.version,
+            inputs_digest="",
+            baseline=pair.baseline,
+            restaging=pair.restaging,
+            state=JobState.READY,
+            created_at=time.time(),
+        )
+    )
+    log.info("job.put", pair=pair_id, version=pair.version, task="withdraw")
     return True
 
 
@@ -81,6 +102,7 @@ def claim(database: Database, lease_seconds: float) -> JobTicket | None:
     log.info("job.claimed", job=row.id, pair=row.pair_id, version=row.version, attempt=claimed.attempts)
     return JobTicket(
         claim=claimed,
+        task=Task(row.task),
         pair_id=row.pair_id,
         version=row.version,
         inputs_digest=row.inputs_digest,
@@ -96,19 +118,24 @@ def renew(database: Database, claimed: Claim, lease_seconds: float) -> None:
         lease.renew(connection, job_table, claimed, lease_seconds)
 
 
-def finish(database: Database, ticket: JobTicket, outcome: Outcome, peers: Sequence[str]) -> JobState:
+def finish(database: Database, ticket: JobTicket, outcome: Outcome) -> JobState:
     """Results, their deliveries and "job done" in one transaction: all of it happened, or none. Raises LeaseLost.
 
-    Where the pair meanwhile has other inputs, or is a pair no more, the result is abandoned: a newer job follows.
+    Where the pair meanwhile has other inputs, or is a pair no more, the result is abandoned: a newer job follows. So is
+    a withdrawal whose pair has become one again: its next version replaces what was sent.
     """
     with database.transaction() as connection:
         lease.held(connection, job_table, ticket.claim)
         pair = connection.execute(select(pair_table).where(pair_table.c.id == ticket.pair_id)).one()
-        wanted = pair.version == ticket.version and pair.inputs_digest and pair.state == PairState.READY
+        wanted = pair.version == ticket.version and (
+            pair.state in RETIRED
+            if ticket.task is Task.WITHDRAW
+            else bool(pair.inputs_digest) and pair.state == PairState.READY
+        )
         if wanted:
-            for result in outcome.results:
+            for result, peers in outcome.results:
                 result_id = _insert_result(connection, ticket, result)
-                outbox.put(connection, result_id, peers)
+                outbox.put(connection, result_id, peers, outcome.shadowed)
         state = JobState.DONE if wanted else JobState.ABANDONED
         _end(
             connection, ticket.claim, state, outcome.refused if wanted else "the pair changed while it was being scored"
@@ -186,6 +213,7 @@ def _insert_result(connection: Connection, ticket: JobTicket, result: ResultFile
         "pair_id": ticket.pair_id,
         "version": ticket.version,
         "kind": result.kind,
+        "rendering": result.rendering,
         "sop_uid": result.sop_uid,
         "sop_class_uid": result.sop_class_uid,
         "series_uid": result.series_uid,
@@ -200,14 +228,3 @@ def _end(connection: Connection, claimed: Claim, state: JobState, reason: str, n
     move(JOB, JobState.CLAIMED, state)
     values = {"state": state, "reason": reason, "token": "", "not_before": not_before, "finished_at": time.time()}
     connection.execute(update(job_table).where(job_table.c.id == claimed.id).values(**values))
-
-
-def previous_results(database: Database, ticket: JobTicket) -> tuple[ResultFile, ...]:
-    """What the newest earlier version of this pair sent: the predecessors of what this job makes."""
-    table = result_table
-    arrived = select(delivery_table.c.result_id).where(delivery_table.c.state.in_(ARRIVED))
-    earlier = and_(table.c.pair_id == ticket.pair_id, table.c.version < ticket.version, table.c.id.in_(arrived))
-    newest = select(func.max(table.c.version)).where(earlier).scalar_subquery()
-    query = select(table).where(and_(table.c.pair_id == ticket.pair_id, table.c.version == newest)).order_by(table.c.id)
-    with database.reading() as connection:
-        return tuple(outbox.result_file(row) for row in connection.execute(query))

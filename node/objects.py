@@ -107,18 +107,23 @@ def _facts(dataset: Dataset) -> ObjectFacts:
         sop_class_uid=_uid(dataset, "SOPClassUID"),
         series_uid=_uid(dataset, "SeriesInstanceUID"),
         study_uid=_uid(dataset, "StudyInstanceUID"),
-        patient=Patient(
-            patient_id=_text(dataset, "PatientID"),
-            issuer=_text(dataset, "IssuerOfPatientID"),
-            name=_text(dataset, "PatientName"),
-            birth_date=_text(dataset, "PatientBirthDate"),
-            sex=_text(dataset, "PatientSex"),
-        ),
+        patient=patient_of(dataset),
         study_date=parse_date(_text(dataset, "StudyDate")),
         study_description=_text(dataset, "StudyDescription"),
         modality=_text(dataset, "Modality"),
         manufacturer=_text(dataset, "Manufacturer"),
         transfer_syntax_uid=str(dataset.file_meta.TransferSyntaxUID),
+    )
+
+
+def patient_of(dataset: Dataset) -> Patient:
+    """Whose object, or whose study in a query's answer, this is; blank where it does not say."""
+    return Patient(
+        patient_id=_text(dataset, "PatientID"),
+        issuer=_text(dataset, "IssuerOfPatientID"),
+        name=_text(dataset, "PatientName"),
+        birth_date=_text(dataset, "PatientBirthDate"),
+        sex=_text(dataset, "PatientSex"),
     )
 
 

@@ -21,6 +21,7 @@ from node.objects import parse_date
 from node.records import Decision, Matching, PairState, Proposal, StudyFacts, StudyState, Verb, Verdict
 from node.schema import decision_table, pair_table, series_table, study_table
 from node.store import Store
+from pipelines.annotations import DEFAULT_ROI_PATTERN
 from pipelines.contract import InputUnfit, Patient, Role, SeriesRole
 
 log = structlog.get_logger()
@@ -37,6 +38,7 @@ class Planner:
     database: Database
     store: Store
     rules: MatchingRules
+    roi_pattern: str = DEFAULT_ROI_PATTERN
 
     def plan_due(self) -> int:
         """Plan every patient with something newly settled or decided, and nothing still arriving; how many."""
@@ -44,6 +46,8 @@ class Planner:
         for key in due:
             try:
                 self.plan(key)
+                for former in self._former_owners(key):
+                    self.plan(former)
             except Exception:
                 log.exception("plan.failed", patient_id=key.patient_id)
         return len(due)
@@ -79,6 +83,14 @@ class Planner:
             due = {tuple(row) for row in connection.execute(query)}
         return [PatientKey(*key) for key in sorted(due - busy)]
 
+    def _former_owners(self, key: PatientKey) -> list[PatientKey]:
+        """The patients who have a pair with a study that is this patient's now: after a merge in the PACS."""
+        with self.database.reading() as connection:
+            uids = {row.study_uid for row in _studies(connection, key)}
+            rows = connection.execute(select(pair_table).where(pair_table.c.state.not_in(jobs.RETIRED))).all()
+        owners = {(row.patient_id, row.issuer) for row in rows if uids & {*row.baseline, *row.restaging}}
+        return [PatientKey(*owner) for owner in sorted(owners) if PatientKey(*owner) != key]
+
     def _classify(self, key: PatientKey) -> None:
         with self.database.reading() as connection:
             settled = [row.study_uid for row in _studies(connection, key) if row.state == StudyState.SETTLED]
@@ -101,7 +113,7 @@ class Planner:
             except InputUnfit as unfit:
                 matching = _without(matching, proposal, unfit)
             else:
-                digests[proposal.key] = inputs_digest(case)
+                digests[proposal.key] = inputs_digest(case, self.roi_pattern)
         return matching, digests
 
     def _write(
@@ -248,18 +260,29 @@ def _pairs(connection: Connection, key: PatientKey) -> Sequence[Row[Any]]:
 
 
 def _retire(connection: Connection, key: PatientKey, kept: set[int]) -> None:
-    """Pairs that matching no longer proposes: taken apart by a person, or overtaken by what arrived."""
+    """Pairs that matching no longer proposes: what of them was sent is withdrawn, never left to be read."""
     for row in _pairs(connection, key):
-        if row.id in kept or row.state in (PairState.SUPERSEDED, PairState.WITHDRAWN):
+        if row.id in kept or row.state in jobs.RETIRED:
             continue
         apart = _taken_apart(connection, row)
         state = move(PAIR, PairState(row.state), PairState.WITHDRAWN if apart else PairState.SUPERSEDED)
-        reason = "taken apart by a person" if apart else "another pairing of these exams took its place"
+        reason = "taken apart by a person" if apart else _why_overtaken(connection, key, row)
         values = {"state": state, "reason": reason, "inputs_digest": "", "updated_at": time.time()}
         connection.execute(update(pair_table).where(pair_table.c.id == row.id).values(**values))
         jobs.supersede(connection, row.id)
         outbox.withdraw(connection, row.id)
+        jobs.put_withdrawal(connection, row.id)
         log.warning("pair.retired", pair=row.id, state=str(state))
+
+
+def _why_overtaken(connection: Connection, key: PatientKey, row: Row[Any]) -> str:
+    table = study_table
+    studies = connection.execute(select(table).where(table.c.study_uid.in_([*row.baseline, *row.restaging]))).all()
+    if any(PatientKey(study.patient_id, study.issuer) != key for study in studies):
+        return "an exam of this pair now belongs to another patient"
+    if any(study.conflict for study in studies):
+        return "an exam of this pair holds objects of two patients"
+    return "another pairing of these exams took its place"
 
 
 def _taken_apart(connection: Connection, row: Row[Any]) -> bool:

@@ -181,7 +181,7 @@ class JobTicket:
 class ResultFile:
     """One object a job made, on disk and about to be delivered; ``path`` is relative to the data folder.
 
-    ``rendering``: key of how it is written (empty: the default); only peers that want it so get it.
+    ``rendering``: how it is written (``Rendering.text``; empty: the default); only peers that want it so get it.
     """
 
     kind: str

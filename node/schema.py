@@ -137,7 +137,7 @@ result_table = Table(
     Column("pair_id", ForeignKey("pair.id"), nullable=False),
     Column("version", Integer, nullable=False),
     Column("kind", String(32), nullable=False),
-    Column("rendering", String(16), nullable=False, default=""),
+    Column("rendering", Text, nullable=False, default=""),
     Column("sop_uid", String(64), nullable=False, unique=True),
     Column("sop_class_uid", String(64), nullable=False),
     Column("series_uid", String(64), nullable=False),

@@ -1,22 +1,29 @@
-"""Deliveries out, by C-STORE as SCU (PS3.4 Annex B). At least once, with the same bytes and UIDs each time."""
+"""Deliveries out, by C-STORE as SCU (PS3.4 Annex B). At least once, with the same bytes and UIDs each time.
+
+Where the destination can be queried, it is asked first under whom it has the study: another patient holds a delivery.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import structlog
-from pydicom import dcmread
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from pynetdicom import AE
+from pydicom import Dataset
 from pynetdicom.association import Association
-from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # the module makes its names at import
 
+from dicom_templates.kinds import Kind
 from node import outbox
+from node.ask import Inquiry, asking, whom_to_ask
+from node.association import SYNTAXES, associate, entity, propose
 from node.config import Config, Peer
 from node.database import Database
-from node.errors import LeaseLost, SendError
-from node.objects import UNREADABLE
+from node.demographics import Agreement, ArchivedPatient, compare
+from node.errors import LeaseLost, OtherPatient, PeerError, SendError
+from node.objects import patient_of
 from node.outbox import RetryPolicy
 from node.records import Parcel
 
@@ -25,8 +32,12 @@ log = structlog.get_logger()
 SUCCESS = 0x0000
 # The peer kept the object, with a remark: PS3.7 C.4.2, C.4.3; PS3.4 Table B.2-1.
 WARNINGS = frozenset({0x0107, 0x0116, *range(0xB000, 0xC000)})
-_CONNECT_SECONDS = 10
-_ANSWER_SECONDS = 120
+
+# What takes a result back goes wherever the result went, also where a merge has given the study to another patient.
+TAKES_BACK = frozenset({Kind.WITHDRAWN, Kind.REJECTION_BASELINE, Kind.REJECTION_RESTAGING})
+
+# Under whom an archive has a study, or why it did not say.
+Answer = tuple[ArchivedPatient, ...] | PeerError
 
 
 def send_due(database: Database, config: Config, peer: Peer) -> int:
@@ -34,75 +45,132 @@ def send_due(database: Database, config: Config, peer: Peer) -> int:
     parcels = outbox.claim(database, peer.name)
     if not parcels:
         return 0
-    results = config.results
-    policy = RetryPolicy(results.retry_seconds, results.retry_max_seconds, results.give_up_after)
-    try:
-        association = _associate(config.node.ae_title, peer, parcels)
-    except SendError as error:
-        for parcel in parcels:
-            _note_failure(database, parcel, error, policy)
+    errand = _Errand(database, config.node.data_dir, RetryPolicy.of(config.results))
+    cleared = _cleared(errand, config, peer, parcels)
+    if not cleared:
         return 0
     try:
-        folder = config.node.data_dir
-        return sum(_deliver(database, association, parcel, folder, policy) for parcel in parcels)
+        association = _associate(config.node.ae_title, peer, cleared)
+    except PeerError as error:
+        for parcel in cleared:
+            errand.failed(parcel, error)
+        return 0
+    try:
+        return sum(errand.tried(parcel, partial(_deliver, errand, association, parcel)) for parcel in cleared)
     finally:
         association.release()
 
 
-def _deliver(database: Database, association: Association, parcel: Parcel, folder: Path, policy: RetryPolicy) -> bool:
-    try:
-        status = store(association, folder / parcel.result.path)
-        outbox.sent(database, parcel, status)
-    except SendError as error:
-        _note_failure(database, parcel, error, policy)
+@dataclass(frozen=True)
+class _Errand:
+    """Where results lie, and where it is noted what became of each."""
+
+    database: Database
+    folder: Path
+    policy: RetryPolicy
+
+    def read(self, parcel: Parcel) -> Dataset:
+        """The result as it was made. Raises SendError, permanent, where it is that no more."""
+        return outbox.read(self.folder, parcel)
+
+    def tried(self, parcel: Parcel, step: Callable[[], None]) -> bool:
+        """Whether a step of this delivery was taken; what stood in its way is noted."""
+        with _logging_a_lost_lease():
+            try:
+                step()
+                return True
+            except OtherPatient as other:
+                outbox.held(self.database, parcel, str(other))
+            except PeerError as error:
+                outbox.failed(self.database, parcel, error, self.policy)
         return False
-    except LeaseLost as error:
-        log.warning("delivery.lease_lost", reason=str(error))
-        return False
-    return True
+
+    def failed(self, parcel: Parcel, error: PeerError) -> None:
+        with _logging_a_lost_lease():
+            outbox.failed(self.database, parcel, error, self.policy)
 
 
-def _note_failure(database: Database, parcel: Parcel, error: SendError, policy: RetryPolicy) -> None:
+@contextmanager
+def _logging_a_lost_lease() -> Iterator[None]:
+    """Another sender has the delivery now: whatever this one wanted to say of it no longer counts."""
     try:
-        outbox.failed(database, parcel, error, policy)
+        yield
     except LeaseLost as lost:
         log.warning("delivery.lease_lost", reason=str(lost))
 
 
+def _cleared(errand: _Errand, config: Config, peer: Peer, parcels: Sequence[Parcel]) -> list[Parcel]:
+    """What may be sent as far as the archive's patients go."""
+    asked = whom_to_ask(config, peer)
+    if asked is None:
+        return list(parcels)
+    doubtful = {parcel.result.study_uid: None for parcel in parcels if not _goes_anyway(parcel)}
+    answers = _whose(config.node.ae_title, asked, tuple(doubtful)) if doubtful else {}
+    return [
+        parcel
+        for parcel in parcels
+        if _goes_anyway(parcel)
+        or errand.tried(parcel, partial(_require_same_patient, errand, parcel, answers[parcel.result.study_uid]))
+    ]
+
+
+def _goes_anyway(parcel: Parcel) -> bool:
+    return parcel.released or parcel.result.kind in TAKES_BACK
+
+
+def _whose(our_title: str, archive: Peer, study_uids: Sequence[str]) -> Mapping[str, Answer]:
+    """Each study's answer, asked once over one association."""
+    try:
+        with asking(our_title, archive) as inquiry:
+            return {uid: _answer(inquiry, uid) for uid in study_uids}
+    except PeerError as error:
+        return dict.fromkeys(study_uids, error)
+
+
+def _answer(inquiry: Inquiry, study_uid: str) -> Answer:
+    try:
+        return inquiry.patients_of(study_uid)
+    except PeerError as error:
+        return error
+
+
+def _require_same_patient(errand: _Errand, parcel: Parcel, answer: Answer) -> None:
+    """Raises OtherPatient where the archive has the study under somebody else, PeerError where it did not say."""
+    if isinstance(answer, PeerError):
+        mend = "; let it answer Study Root C-FIND, or set queries = false for it" if answer.permanent else ""
+        words = f"the patient could not be compared with the archive's: {answer}{mend}"
+        raise SendError(words, permanent=answer.permanent, status=answer.status) from answer
+    if not answer:
+        log.info("delivery.study_unknown", delivery=parcel.claim.id, peer=parcel.peer, study=parcel.result.study_uid)
+        return
+    ours = patient_of(errand.read(parcel))
+    found = [compare(ours, archived) for archived in answer]
+    if any(one.agreement is Agreement.MISMATCH for one in found):
+        several = f"the archive has this study under {len(answer)} patients: " if len(answer) > 1 else ""
+        words = "; ".join(dict.fromkeys(words for one in found for words in one.differences))
+        let_go = f"where the result is right, `restage retry --delivery {parcel.claim.id}` sends it"
+        raise OtherPatient(f"{several}{words}; {let_go}")
+    agreements = [str(one.agreement) for one in found]
+    log.info("delivery.patient_compared", delivery=parcel.claim.id, peer=parcel.peer, agreement=agreements)
+
+
 def _associate(our_title: str, peer: Peer, parcels: Sequence[Parcel]) -> Association:
-    """An association with a context for each SOP class to be sent. Raises SendError, not permanent: peers come back."""
-    ae = AE(ae_title=our_title)
-    ae.connection_timeout = _CONNECT_SECONDS
-    ae.acse_timeout = _CONNECT_SECONDS
-    ae.dimse_timeout = _ANSWER_SECONDS
-    ae.network_timeout = _ANSWER_SECONDS
-    for uid in sorted({parcel.result.sop_class_uid for parcel in parcels}):
-        ae.add_requested_context(uid, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
-    # Verification is accepted everywhere: the association stands where no storage class is, and says which are not.
-    ae.add_requested_context(Verification)
-    where = f"{peer.name} ({peer.ae_title}@{peer.host}:{peer.port})"
-    try:
-        association = ae.associate(peer.host, peer.port, ae_title=peer.ae_title)
-    except OSError as error:
-        raise SendError(f"no association with {where}: {error}", permanent=False) from error
-    if association.is_established:
-        return association
-    if association.is_rejected:
-        raise SendError(f"{where} rejected the association: {_rejection(association)}", permanent=False)
-    raise SendError(f"no association with {where}: it does not answer, or aborted", permanent=False)
+    """An association with contexts for each SOP class to be sent. Raises PeerError, not permanent: peers come back."""
+    ae = entity(our_title)
+    classes = sorted({parcel.result.sop_class_uid for parcel in parcels})
+    propose(ae, classes, SYNTAXES[peer.profile.transfer_syntax])
+    return associate(ae, peer)
 
 
-def _rejection(association: Association) -> str:
-    primitive = association.acceptor.primitive
-    return str(getattr(primitive, "reason_str", "no reason given"))
+def _deliver(errand: _Errand, association: Association, parcel: Parcel) -> None:
+    outbox.sent(errand.database, parcel, store(association, errand.read(parcel)))
 
 
-def store(association: Association, path: Path) -> int:
-    """C-STORE one file; its status where the peer took it (Success or a warning, 0xBxxx). Raises SendError."""
-    try:
-        dataset = dcmread(path)
-    except UNREADABLE as error:
-        raise SendError(f"the result file {path.name} cannot be read: {error}", permanent=True) from error
+def store(association: Association, dataset: Dataset) -> int:
+    """C-STORE one object; its status where the peer took it (Success or a warning, 0xBxxx). Raises SendError.
+
+    Where the peer takes Implicit VR Little Endian alone, the same elements go out without their VRs (PS3.5 A.1).
+    """
     try:
         answer = association.send_c_store(dataset)
     except ValueError as error:
@@ -112,6 +180,8 @@ def store(association: Association, path: Path) -> int:
     except RuntimeError as error:
         raise SendError(f"the association ended: {error}", permanent=False) from error
     if "Status" not in answer:
+        # Where the peer broke it off, pynetdicom may not know yet: the next object would wait for an answer in vain.
+        association.abort()
         raise SendError("no answer to C-STORE: the association was aborted or timed out", permanent=False)
     status = int(answer.Status)
     if status == SUCCESS or status in WARNINGS:

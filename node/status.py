@@ -19,10 +19,14 @@ _EXAM_WAITS = {
     "RECEIVING": "still arriving: complete after [settle] quiet_seconds without a new object",
     "SETTLED": "complete: planned as soon as no study of this patient is arriving any more",
 }
-_JOB_WAITS = {"READY": "waits for a worker", "CLAIMED": "is being scored"}
-_DELIVERY_WAITS = {"DUE": "waits to be sent", "CLAIMED": "is being sent"}
-_GOOD = {"PLANNED", "READY", "DONE", "SENT", "COMMITTED"}
-_BAD = {"QUARANTINED", "DECLINED", "FAILED", "WITHDRAWN"}
+_JOB_WAITS = {"READY": "waits for a worker", "CLAIMED": "is being worked on"}
+_DELIVERY_WAITS = {
+    "DUE": "waits to be sent",
+    "CLAIMED": "is being sent",
+    "KEPT": "shadow mode: computed and kept, not sent",
+}
+_GOOD = {"PLANNED", "READY", "DONE", "SENT", "VERIFIED", "COMMITTED"}
+_BAD = {"QUARANTINED", "DECLINED", "FAILED", "HELD", "WITHDRAWN"}
 
 
 def read_status(database: Database) -> dict[str, Any]:
@@ -72,7 +76,7 @@ def _exam(row: Row[Any], series: Sequence[Row[Any]]) -> dict[str, Any]:
 
 def _pair(row: Row[Any], jobs: Sequence[Row[Any]], deliveries: Sequence[Row[Any]]) -> dict[str, Any]:
     pair = ("id", "baseline", "restaging", "state", "version", "reason")
-    job = ("id", "version", "state", "attempts", "reason")
+    job = ("id", "task", "version", "state", "attempts", "reason")
     delivery = ("id", "peer", "kind", "version", "sop_uid", "state", "attempts", "status", "reason")
     return {
         **_pick(row, pair),
@@ -118,7 +122,8 @@ def _add_pair(tree: Tree, pair: dict[str, Any]) -> None:
     if pair["reason"]:
         branch.add(escape(pair["reason"]))
     for job in pair["jobs"]:
-        branch.add(f"job {job['id']}  version {job['version']}  {_state(job['state'])}  {escape(job['reason'])}")
+        what = f"job {job['id']}  {job['task']}  version {job['version']}"
+        branch.add(f"{what}  {_state(job['state'])}  {escape(job['reason'])}")
     if pair["deliveries"]:
         table = RichTable("delivery", "to", "what", "version", "state", "tries", "reason", box=None, padding=(0, 1))
         for one in pair["deliveries"]:

@@ -187,6 +187,8 @@ def _object_row(facts: ObjectFacts, file: _File, folder: Path) -> dict[str, obje
         "sop_class_uid": facts.sop_class_uid,
         "series_uid": facts.series_uid,
         "study_uid": facts.study_uid,
+        "patient_id": facts.patient.patient_id[:64],
+        "issuer": facts.patient.issuer[:64],
         "modality": facts.modality[:16],
         "manufacturer": facts.manufacturer[:64],
         "path": str(file.path.relative_to(folder)),
@@ -225,46 +227,65 @@ def _admit(connection: Connection, facts: ObjectFacts, at: float) -> None:
         connection.execute(insert(table).values(_study_row(facts, at)))
         return
     state = StudyState(row.state)
-    connection.execute(
-        update(table)
-        .where(table.c.study_uid == facts.study_uid)
-        .values(
-            state=move(STUDY, state, StudyState.RECEIVING),
-            generation=row.generation + (state is not StudyState.RECEIVING),
-            code="",
-            reason="",
-            last_received_at=at,
-            # Before anything was planned, the first object that names the issuer tells it for the study.
-            issuer=row.issuer or (facts.patient.issuer[:64] if _unplanned(row) else ""),
-            study_date=row.study_date or _da(facts),
-            conflict=row.conflict or _identity_conflict(row.patient_id, row.issuer, facts),
-        )
-    )
+    values = {
+        "state": move(STUDY, state, StudyState.RECEIVING),
+        "generation": row.generation + (state is not StudyState.RECEIVING),
+        "code": "",
+        "reason": "",
+        "last_received_at": at,
+        # Before anything was planned, the first object that names the issuer tells it for the study.
+        "issuer": row.issuer or (facts.patient.issuer[:64] if _unplanned(row) else ""),
+        "study_date": row.study_date or _da(facts),
+        **_ownership(connection, row, facts),
+    }
+    connection.execute(update(table).where(table.c.study_uid == facts.study_uid).values(**values))
+
+
+def _ownership(connection: Connection, row: Row[Any], facts: ObjectFacts) -> dict[str, str]:
+    """Whose study it is, after this object: what changes in its row.
+
+    Objects of two patients are a conflict. It ends when the PACS has sent every object again under one patient, as
+    after a merge there: the study is then that patient's.
+    """
+    if not row.conflict and _same_owner((row.patient_id, row.issuer), _owner(facts)):
+        return {}
+    table = object_table
+    query = select(table.c.patient_id, table.c.issuer).where(table.c.study_uid == row.study_uid, table.c.current)
+    owners = sorted({(one.patient_id, one.issuer) for one in connection.execute(query.distinct())})
+    others = [owner for owner in owners if not _same_owner(owner, _owner(facts))]
+    if others:
+        (patient_id, issuer), (other_id, other_issuer) = others[0], _owner(facts)
+        names = f"ID {patient_id!r} of {issuer!r} and ID {other_id!r} of {other_issuer!r}"
+        return {"conflict": f"one study holds objects of two patients: {names}"}
+    if _same_owner((row.patient_id, row.issuer), _owner(facts)):
+        return {"conflict": ""}
+    return {"conflict": "", **_identity(facts)}
+
+
+def _owner(facts: ObjectFacts) -> tuple[str, str]:
+    return facts.patient.patient_id[:64], facts.patient.issuer[:64]
+
+
+def _same_owner(one: tuple[str, str], other: tuple[str, str]) -> bool:
+    # An object that names no issuer (many annotation tools drop it) says nothing against the one that is known.
+    return one[0] == other[0] and (not one[1] or not other[1] or one[1] == other[1])
 
 
 def _unplanned(row: Row[Any]) -> bool:
     return bool(row.state == StudyState.RECEIVING and row.generation == 1)
 
 
-def _identity_conflict(patient_id: str, issuer: str, facts: ObjectFacts) -> str:
-    # An object that names no issuer (many annotation tools drop it) says nothing against the one that is known.
-    other = facts.patient
-    same_issuer = not other.issuer or not issuer or other.issuer == issuer
-    if other.patient_id == patient_id and same_issuer:
-        return ""
-    names = f"ID {patient_id!r} of {issuer!r} and ID {other.patient_id!r} of {other.issuer!r}"
-    return f"one study holds objects of two patients: {names}"
+def _identity(facts: ObjectFacts) -> dict[str, str]:
+    patient_id, issuer = _owner(facts)
+    patient = facts.patient
+    person = {"name": patient.name, "birth_date": patient.birth_date[:8], "sex": patient.sex[:16]}
+    return {"patient_id": patient_id, "issuer": issuer, **person}
 
 
 def _study_row(facts: ObjectFacts, at: float) -> dict[str, object]:
-    patient = facts.patient
     return {
         "study_uid": facts.study_uid,
-        "patient_id": patient.patient_id[:64],
-        "issuer": patient.issuer[:64],
-        "name": patient.name,
-        "birth_date": patient.birth_date[:8],
-        "sex": patient.sex[:16],
+        **_identity(facts),
         "study_date": _da(facts),
         "description": facts.study_description,
         "state": StudyState.RECEIVING,

@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
-from pathlib import Path
 
 import structlog
+from pydicom import dcmread
 
-from dicom_templates.encode import encode
 from dicom_templates.errors import TemplateError
 from dicom_templates.identity import Predecessor, ResultIdentity
-from dicom_templates.results import Result, build_results
-from node import jobs
+from dicom_templates.profile import Rendering
+from dicom_templates.results import build_results, build_withdrawal
+from dicom_templates.withdrawal import Withdrawal
+from node import jobs, ledger
 from node.config import Config
 from node.database import Database
 from node.errors import JobError, LeaseLost, RestageError
 from node.gather import gather_case, inputs_digest
 from node.installation import device_uid
-from node.records import JobTicket, Outcome, ResultFile
+from node.keep import Keeper
+from node.mailing import Mailing, mailings, shadowed
+from node.records import JobTicket, Outcome, ResultFile, Task
 from node.release import releasable
-from node.store import Store, write_durably
-from pipelines.contract import CaseFiles, Findings, InputUnfit, Models
-from pipelines.findings_json import findings_json
+from node.store import Store
+from pipelines.contract import CaseFiles, InputUnfit, Models
 from pipelines.score import score_case
 
 log = structlog.get_logger()
@@ -54,9 +54,8 @@ class Worker:
         try:
             with _heartbeat(self.database, ticket, seconds):
                 outcome = self._outcome(ticket)
-            receivers = [peer.name for peer in self.config.peers_receiving]
             with _noting_a_lost_lease(ticket):
-                jobs.finish(self.database, ticket, outcome, receivers)
+                jobs.finish(self.database, ticket, outcome)
         except SystemExit:
             with _noting_a_lost_lease(ticket):
                 jobs.give_back(self.database, ticket.claim)
@@ -76,15 +75,20 @@ class Worker:
             jobs.fail(self.database, ticket.claim, error)
 
     def _outcome(self, ticket: JobTicket) -> Outcome:
-        started = time.monotonic()
         try:
-            case = self._case(ticket)
-            findings = score_case(case, self.models, self.config.scoring.roi_pattern)
-            scored = time.monotonic()
-            sendable = releasable(findings, self.config.results.phantom_scores)
-            results = build_results(sendable, self._identity(ticket, case))
+            return self._withdrawn(ticket) if ticket.task is Task.WITHDRAW else self._scored(ticket)
         except (InputUnfit, TemplateError) as error:
             raise JobError(str(error), permanent=True) from error
+
+    def _scored(self, ticket: JobTicket) -> Outcome:
+        started = time.monotonic()
+        case = self._case(ticket)
+        findings = score_case(case, self.models, self.config.scoring.roi_pattern)
+        scored = time.monotonic()
+        sendable = releasable(findings, self.config.results.phantom_scores)
+        keeper = Keeper(self.store, ticket)
+        keeper.keep_findings(findings)
+        kept = [one for mailing in mailings(self.config, sendable) for one in self._rendered(keeper, mailing)]
         log.info(
             "job.scored",
             job=ticket.claim.id,
@@ -92,50 +96,52 @@ class Worker:
             encoding_seconds=round(time.monotonic() - scored, 1),
         )
         refused = "; ".join(f"{one.subject}: {one.reason} [{one.code}]" for one in sendable.refusals)
-        return Outcome(tuple(self._keep(ticket, findings, results)), refused)
+        return Outcome(tuple(kept), refused, shadowed(self.config))
+
+    def _rendered(self, keeper: Keeper, mailing: Mailing) -> Iterator[tuple[ResultFile, tuple[str, ...]]]:
+        """The objects of one rendering, kept, each with the peers that get it."""
+        ticket, rendering = keeper.ticket, mailing.rendering
+        peers = [peer.name for peer in mailing.peers]
+        before = ledger.previous_results(self.database, ticket, rendering.text, peers)
+        predecessors = tuple(Predecessor(r.study_uid, r.series_uid, r.sop_class_uid, r.sop_uid) for r in before)
+        patient = mailing.findings.case.exams[-1].files.patient
+        identity = self._identity(ticket, (patient.issuer, patient.patient_id), rendering)
+        results = build_results(mailing.findings, replace(identity, predecessors=predecessors), mailing.items)
+        for kind, file in keeper.keep(results, rendering):
+            yield file, mailing.receivers(kind)
+
+    def _withdrawn(self, ticket: JobTicket) -> Outcome:
+        """Rejection notes and a page for everything of a retired pair that may be at a peer."""
+        recall = ledger.recall(self.database, ticket.pair_id)
+        keeper = Keeper(self.store, ticket)
+        kept: list[tuple[ResultFile, tuple[str, ...]]] = []
+        for text in sorted({file.rendering for file in recall.sent}):
+            files = {file: peers for file, peers in recall.sent.items() if file.rendering == text}
+            receivers = tuple(sorted({peer for peers in files.values() for peer in peers}))
+            objects = tuple(dcmread(self.store.folder / file.path, stop_before_pixels=True) for file in files)
+            identity = self._identity(ticket, (recall.issuer, recall.patient_id), Rendering.read(text))
+            withdrawal = Withdrawal(objects, recall.reason, identity)
+            results = build_withdrawal(withdrawal)
+            kept += [(file, receivers) for _, file in keeper.keep(results, identity.rendering)]
+        return Outcome(tuple(kept), f"withdrawn: {recall.reason}", shadowed(self.config))
 
     def _case(self, ticket: JobTicket) -> CaseFiles:
         """The case that the job was put for; Overtaken where what is stored now is another."""
         case = gather_case(self.database, self.store, ticket.baseline, ticket.restaging)
-        if inputs_digest(case) != ticket.inputs_digest:
+        if inputs_digest(case, self.config.scoring.roi_pattern) != ticket.inputs_digest:
             raise Overtaken("the exams changed after this job was planned; a new version follows")
         return case
 
-    def _identity(self, ticket: JobTicket, case: CaseFiles) -> ResultIdentity:
-        patient = case.patient
-        before = jobs.previous_results(self.database, ticket)
+    def _identity(self, ticket: JobTicket, patient: tuple[str, str], rendering: Rendering) -> ResultIdentity:
         leaders = [studies[0] for studies in (ticket.baseline, ticket.restaging) if studies]
         return ResultIdentity(
-            pair_key="|".join([patient.issuer, patient.patient_id, *leaders]),
+            pair_key="|".join([*patient, *leaders]),
             version=ticket.version,
             created=ticket.created,
             device_uid=device_uid(self.config.node.data_dir),
             station=self.config.node.ae_title,
             software_version=version("restage"),
-            predecessors=tuple(Predecessor(r.study_uid, r.series_uid, r.sop_class_uid, r.sop_uid) for r in before),
-        )
-
-    def _keep(self, ticket: JobTicket, findings: Findings, results: tuple[Result, ...]) -> list[ResultFile]:
-        """The objects and the findings they were made from, durably on disk before the ledger names them."""
-        # The token keeps a worker that lost its lease from writing over what the new holder made.
-        folder = self.store.results / f"pair{ticket.pair_id:06d}-v{ticket.version:03d}-{ticket.claim.token[:8]}"
-        text = json.dumps(findings_json(findings), indent=1, sort_keys=True)
-        write_durably(folder / "findings.json", text.encode())
-        return [self._keep_one(folder, result) for result in results]
-
-    def _keep_one(self, folder: Path, result: Result) -> ResultFile:
-        encoded = encode(result.dataset)
-        path = folder / f"{result.kind}.dcm"
-        write_durably(path, encoded)
-        dataset = result.dataset
-        return ResultFile(
-            kind=str(result.kind),
-            sop_uid=str(dataset.SOPInstanceUID),
-            sop_class_uid=str(dataset.SOPClassUID),
-            series_uid=str(dataset.SeriesInstanceUID),
-            study_uid=str(dataset.StudyInstanceUID),
-            path=path.relative_to(self.store.folder),
-            digest=hashlib.sha256(encoded).hexdigest(),
+            rendering=rendering,
         )
 
 

@@ -27,11 +27,12 @@ def free_port() -> int:
 
 @dataclass(frozen=True)
 class Destination:
-    """A peer that receives results."""
+    """A peer that receives results; ``more`` are further lines of its section."""
 
     name: str
     ae_title: str
     port: int
+    more: str = ""
 
 
 @dataclass
@@ -83,7 +84,7 @@ def write_config(folder: Path, port: int, destinations: Sequence[Destination] = 
     folder.mkdir(parents=True, exist_ok=True)
     receivers = "\n".join(
         f'[[peer]]\nname = "{one.name}"\nae_title = "{one.ae_title}"\nhost = "127.0.0.1"\n'
-        f"port = {one.port}\nreceives = true\n"
+        f"port = {one.port}\nreceives = true\n{one.more}\n"
         for one in destinations
     )
     text = f"""\

@@ -23,7 +23,7 @@ from node.database import Database
 from node.match import MatchingRules
 from node.objects import read_facts
 from node.plan import Planner
-from node.records import JobTicket, Outcome, PairState, Proposal, ResultFile, StudyState
+from node.records import JobTicket, Outcome, PairState, Proposal, ResultFile, StudyState, Task
 from node.schema import job_table, pair_table, study_table
 from node.settle import settle
 from node.store import Kept, Store
@@ -65,8 +65,12 @@ class Bench:
         return {row.study_uid: row.state for row in self.rows(study_table)}
 
     def jobs(self) -> list[tuple[int, str]]:
-        """Version and state of every job."""
-        return [(row.version, row.state) for row in self.rows(job_table)]
+        """Version and state of every scoring job."""
+        return [(row.version, row.state) for row in self.rows(job_table) if row.task == Task.SCORE]
+
+    def withdrawals(self) -> list[tuple[int, str]]:
+        """Version and state of every withdrawal."""
+        return [(row.version, row.state) for row in self.rows(job_table) if row.task == Task.WITHDRAW]
 
     def pairs(self) -> list[tuple[list[str], list[str], str]]:
         return [(row.baseline, row.restaging, row.state) for row in self.rows(pair_table)]
@@ -89,7 +93,8 @@ class Bench:
         return ticket
 
     def finish(self, ticket: JobTicket, results: Sequence[ResultFile], peers: Sequence[str] = ("pacs",)) -> str:
-        return str(jobs.finish(self.database, ticket, Outcome(tuple(results), ""), peers))
+        outcome = Outcome(tuple((result, tuple(peers)) for result in results), "")
+        return str(jobs.finish(self.database, ticket, outcome))
 
     def done_job(self, results: Sequence[ResultFile], peers: Sequence[str] = ("pacs",)) -> int:
         """A pair whose one job has made these results, due for these peers; its number."""

@@ -14,10 +14,11 @@ from pynetdicom import AE
 from rich.console import Console
 
 from node import check as module
+from node.association import VERIFICATION
 from node.check import FULL_DISK_GIB, GIB, LOW_DISK_GIB, check, render
-from node.check_peer import VERIFICATION, Finding, Level
 from node.config import Config, Node, Peer, Scoring
 from node.database import Database
+from node.finding import Finding, Level
 
 Make = Callable[..., Config]
 

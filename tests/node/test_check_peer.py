@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 
 import pytest
@@ -12,10 +12,25 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE, evt
 
 from node import check_peer as module
-from node.check_peer import QUERY_CLASSES, RESULT_CLASSES, VERIFICATION, Finding, Level, answers_as, check_peer
-from node.config import Node, Peer
+from node.ask import STUDY_ROOT_GET
+from node.association import VERIFICATION
+from node.check_classes import (
+    COMPREHENSIVE_3D_SR,
+    COMPREHENSIVE_SR,
+    KEY_OBJECTS,
+    NAMES,
+    SECONDARY_CAPTURE,
+    SEG,
+    STUDY_ROOT_MOVE,
+)
+from node.check_peer import answers_as, check_peer
+from node.config import Node, Peer, Profile
+from node.finding import Finding, Level
+from tests.dicom_files import BASELINE, mask
+from tests.node.query_archive import Answers, QueryArchive, answer_of
 
 NODE = Node(ae_title="RESTAGE")
+RESULT_CLASSES = (SEG, COMPREHENSIVE_3D_SR, SECONDARY_CAPTURE, KEY_OBJECTS)
 Serve = Callable[..., int]
 
 
@@ -24,14 +39,20 @@ def serve() -> Iterator[Serve]:
     """Start an application entity called PACS on a free port, for these abstract syntaxes; the port."""
     servers = []
 
-    def start(*classes: str, calling: str = "", local_limit: bool = False, echo_status: int = 0x0000) -> int:
+    def start(
+        *classes: str,
+        calling: str = "",
+        local_limit: bool = False,
+        echo_status: int = 0x0000,
+        syntaxes: Sequence[str] = (ExplicitVRLittleEndian, ImplicitVRLittleEndian),
+    ) -> int:
         ae = AE(ae_title="PACS")
         ae.require_called_aet = True
         ae.require_calling_aet = [calling] if calling else []
         if local_limit:
             ae.maximum_associations = 1
         for uid in classes:
-            ae.add_supported_context(uid, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+            ae.add_supported_context(uid, list(syntaxes))
         handlers = [(evt.EVT_C_ECHO, lambda _event: echo_status)]
         server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
         servers.append(server)
@@ -47,8 +68,11 @@ def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "TIMEOUT_SECONDS", 0.5)
 
 
-def peer(port: int, *, title: str = "PACS", host: str = "127.0.0.1", **roles: bool) -> Peer:
-    return Peer(name="pacs", ae_title=title, host=host, port=port, **(roles or {"receives": True}))
+def peer(
+    port: int, *, title: str = "PACS", host: str = "127.0.0.1", profile: Profile | None = None, **roles: bool
+) -> Peer:
+    values = roles or {"receives": True}
+    return Peer(name="pacs", ae_title=title, host=host, port=port, profile=profile or Profile(), **values)
 
 
 def found(looked_at: Peer) -> list[tuple[Level, str]]:
@@ -79,26 +103,128 @@ def test_a_peer_that_takes_all_results_is_found_well(serve: Serve) -> None:
 
 
 def test_each_result_class_that_a_peer_does_not_take_is_a_fault_of_its_own(serve: Serve) -> None:
-    seg, report, page = RESULT_CLASSES
-    findings = found(peer(serve(VERIFICATION, page)))
+    findings = found(peer(serve(VERIFICATION, SECONDARY_CAPTURE, KEY_OBJECTS)))
     failed = [message for level, message in findings if level is Level.FAIL]
     assert failed == [
-        f"their side does not take {RESULT_CLASSES[seg]}; enable that SOP class for RESTAGE",
-        f"their side does not take {RESULT_CLASSES[report]}; enable that SOP class for RESTAGE",
+        f"their side does not take {NAMES[SEG]}; enable that SOP class, or leave "
+        '"seg" out of objects in its [peer.profile]',
+        f"their side does not take {NAMES[COMPREHENSIVE_3D_SR]}; enable that SOP class, or leave "
+        '"report" out of objects in its [peer.profile]',
     ]
 
 
-def test_a_queried_peer_is_asked_for_find_and_move_alone(serve: Serve) -> None:
-    findings = found(peer(serve(VERIFICATION, *QUERY_CLASSES), queries=True))
-    assert [message for _, message in findings if message.startswith("takes")] == [
-        "takes Study Root FIND in Explicit VR Little Endian",
-        "takes Study Root MOVE in Explicit VR Little Endian",
+def test_a_peer_of_comprehensive_sr_alone_is_told_the_key_that_mends_it(serve: Serve) -> None:
+    port = serve(VERIFICATION, SEG, COMPREHENSIVE_SR, SECONDARY_CAPTURE, KEY_OBJECTS)
+    (failed,) = [message for level, message in found(peer(port)) if level is Level.FAIL]
+    assert failed == (
+        "their side does not take Comprehensive 3D SR; it takes Comprehensive SR: "
+        'set report_class = "comprehensive" in its [peer.profile]'
+    )
+    mended = found(peer(port, profile=Profile(report_class="comprehensive")))
+    assert {level for level, _ in mended} == {Level.OK}
+    assert any(message.startswith("takes Comprehensive SR in") for _, message in mended)
+
+
+def test_a_peer_that_takes_no_rejection_note_can_be_sent_to_and_is_pointed_out(serve: Serve) -> None:
+    findings = found(peer(serve(VERIFICATION, SEG, COMPREHENSIVE_3D_SR, SECONDARY_CAPTURE)))
+    (warning,) = [message for level, message in findings if level is not Level.OK]
+    assert warning.startswith("their side does not take Key Object Selection (withdrawals); enable that SOP class")
+
+
+def test_what_a_profile_does_not_ask_for_is_not_looked_for(serve: Serve) -> None:
+    profile = Profile(objects=["summary", "pdf"])
+    messages = [message for _, message in found(peer(serve(*RESULT_CLASSES), profile=profile))]
+    assert [message for message in messages if "Segmentation" in message or "SR" in message] == []
+    assert any(message.startswith("takes Secondary Capture") for message in messages)
+    assert any('does not take Encapsulated PDF; enable that SOP class, or leave "pdf" out' in one for one in messages)
+
+
+def test_the_transfer_syntax_is_the_one_that_results_are_sent_in(serve: Serve) -> None:
+    implicit_first = serve(VERIFICATION, *RESULT_CLASSES, syntaxes=(ImplicitVRLittleEndian, ExplicitVRLittleEndian))
+    assert (Level.OK, f"takes {NAMES[SEG]} in Explicit VR Little Endian") in found(peer(implicit_first))
+    profile = Profile(transfer_syntax="implicit")
+    assert (Level.OK, f"takes {NAMES[SEG]} in Implicit VR Little Endian") in found(
+        peer(implicit_first, profile=profile)
+    )
+    explicit_alone = serve(VERIFICATION, *RESULT_CLASSES, syntaxes=(ExplicitVRLittleEndian,))
+    failed = [message for level, message in found(peer(explicit_alone, profile=profile)) if level is Level.FAIL]
+    assert len(failed) == 3
+    assert all('as transfer_syntax = "implicit" says' in message for message in failed)
+
+
+@pytest.fixture
+def queried() -> Iterator[Callable[..., int]]:
+    """Start an archive that can be queried and takes the usual results; the port."""
+    archives: list[QueryArchive] = []
+
+    def start(**changes: object) -> int:
+        archives.append(QueryArchive(storage=RESULT_CLASSES, **changes))  # type: ignore[arg-type]  # as the test says
+        return archives[-1].open()
+
+    yield start
+    for archive in archives:
+        archive.close()
+
+
+def test_a_queried_peer_is_really_asked(queried: Callable[..., int]) -> None:
+    findings = found(peer(queried(), receives=True, queries=True))
+    assert (Level.OK, "answers C-FIND for a study that does not exist: there is none") in findings
+    assert (Level.OK, "gives back what it was sent by C-GET, so results are verified") in findings
+    assert [message for level, message in findings if level is not Level.OK] == [
+        "queries = true: patients are compared before results are sent, and results verified after; "
+        "priors are not fetched in this version",
+        "their side does not take Study Root MOVE; without it, priors could not be fetched from there",
     ]
+
+
+def test_a_peer_without_c_get_is_told_that_presence_is_all_that_is_verified(queried: Callable[..., int]) -> None:
+    findings = found(peer(queried(offers_get=False), receives=True, queries=True))
+    words = "their side does not give back results by C-GET: they are verified by their presence alone"
+    assert (Level.WARN, words) in findings
+
+
+def test_a_peer_that_answers_a_query_with_what_was_not_asked_for_cannot_be_queried(
+    queried: Callable[..., int],
+) -> None:
+    def everything(_: evt.Event) -> Answers:
+        yield 0xFF00, answer_of(mask(BASELINE))
+
+    failed = [
+        message
+        for level, message in found(peer(queried(find=everything), receives=True, queries=True))
+        if level is Level.FAIL
+    ]
+    assert len(failed) == 1
+    assert "cannot be queried: pacs answers with other studies than it was asked for" in failed[0]
+    assert failed[0].endswith("or set queries = false: until then no result is sent to it")
+
+
+@pytest.mark.usefixtures("quickly")
+def test_a_peer_that_never_answers_a_query_is_given_up(queried: Callable[..., int]) -> None:
+    silence = threading.Event()
+
+    def never(_: evt.Event) -> Answers:
+        silence.wait(5)
+        yield 0x0000, None
+
+    findings = found(peer(queried(find=never), queries=True))
+    silence.set()
+    assert any("cannot be queried: pacs gives no answer to C-FIND" in message for _, message in findings)
+
+
+def test_a_peer_that_is_queried_and_does_not_offer_it_is_a_fault(serve: Serve) -> None:
+    findings = found(peer(serve(VERIFICATION, STUDY_ROOT_GET, STUDY_ROOT_MOVE), queries=True))
+    (failed,) = [message for level, message in findings if level is Level.FAIL]
+    assert "does not offer Study Root C-FIND; let RESTAGE ask it by Study Root C-FIND, or set queries = false" in failed
+    assert any(message == "takes Study Root MOVE in Implicit VR Little Endian" for _, message in findings)
 
 
 def test_a_peer_asked_for_storage_commitment_must_offer_it(serve: Serve) -> None:
     findings = found(peer(serve(VERIFICATION), storage_commitment=True))
-    assert (Level.FAIL, "their side does not take Storage Commitment; enable that SOP class for RESTAGE") in findings
+    assert (
+        Level.FAIL,
+        "their side does not take Storage Commitment; enable that SOP class, or set storage_commitment = false",
+    ) in findings
 
 
 def test_a_wrong_called_title_is_our_mistake(serve: Serve) -> None:

@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from pydicom import Dataset
+from pydicom.sr.coding import Code as Concept
 
 from node.gather import classified, gather_case, inputs_digest
 from pipelines.contract import Code, InputUnfit, Role
-from tests.dicom_files import BASELINE, RESTAGING, dwi, exam, localizer, mask, of_other_patient, report, t2_axial
+from tests.dicom_files import (
+    BASELINE,
+    LUMEN,
+    RESTAGING,
+    dwi,
+    exam,
+    localizer,
+    mask,
+    of_other_patient,
+    report,
+    t2_axial,
+)
 from tests.node.conftest import Bench
+from tests.pipelines.made_reports import ABSENT, EMVI, PRESENT, answer, group
+from tests.pipelines.made_reports import report as structured_report
 
 
 def digest(bench: Bench) -> str:
     return inputs_digest(gather_case(bench.database, bench.store, (BASELINE.uid,), (RESTAGING.uid,)))
+
+
+def emvi(value: Concept | str, **more: Any) -> Dataset:
+    """A reader's report of the restaging exam, with whether there is extramural vascular invasion."""
+    return structured_report(t2_axial(RESTAGING), group(answer(EMVI, value)), **more)
 
 
 def changed_slice() -> Dataset:
@@ -76,8 +96,25 @@ def test_the_digest_is_the_same_in_whatever_order_the_objects_came(pair: Bench) 
     assert digest(pair) == before
 
 
+def test_reports_of_readers_are_gathered_and_our_own_are_not(bench: Bench) -> None:
+    bench.receive(*exam(BASELINE), report(BASELINE), *exam(RESTAGING), emvi(PRESENT, Manufacturer="Restage"))
+    case = gather_case(bench.database, bench.store, (BASELINE.uid,), (RESTAGING.uid,))
+    assert [len(one.reports) for one in case.exams] == [1, 0]
+
+
 @pytest.mark.parametrize(
-    "late", [report(BASELINE), report(RESTAGING), t2_axial(RESTAGING)[0], mask(RESTAGING, manufacturer="RESTAGE")]
+    "late",
+    [
+        report(BASELINE),
+        report(RESTAGING),
+        t2_axial(RESTAGING)[0],
+        mask(RESTAGING, manufacturer="RESTAGE"),
+        mask(RESTAGING, algorithm="AUTOMATIC"),
+        mask(RESTAGING, kind=LUMEN),
+        emvi(PRESENT, device=True),
+        emvi(PRESENT, Manufacturer="Restage"),
+        emvi("equivocal"),
+    ],
 )
 def test_what_is_not_chosen_leaves_the_digest_as_it_was(pair: Bench, late: Dataset) -> None:
     before = digest(pair)
@@ -101,6 +138,37 @@ def test_a_late_slice_a_changed_one_or_a_mask_changes_the_digest(pair: Bench, la
     before = digest(pair)
     pair.receive(*late)
     assert digest(pair) != before
+
+
+def test_what_a_reader_reports_changes_the_digest_and_the_same_file_again_does_not(pair: Bench) -> None:
+    before = digest(pair)
+    first = emvi(PRESENT)
+    pair.receive(first)
+    reported = digest(pair)
+    assert reported != before
+    pair.receive(first, emvi("equivocal"))
+    assert digest(pair) == reported
+    pair.receive(emvi(ABSENT, ContentDate="20240420"))
+    assert digest(pair) not in (before, reported)
+
+
+def test_a_contradiction_takes_a_variable_away_again(pair: Bench) -> None:
+    before = digest(pair)
+    pair.receive(emvi(PRESENT))
+    reported = digest(pair)
+    pair.receive(emvi(ABSENT))
+    assert digest(pair) == before != reported
+
+
+def test_the_configured_names_decide_which_annotation_is_meant(pair: Bench) -> None:
+    named = mask(RESTAGING, kind=("108369006", "Neoplasm"))
+    named.SegmentSequence[0].SegmentLabel = "Befund"
+    del named.SegmentSequence[0].AnatomicRegionSequence
+    case = gather_case(pair.database, pair.store, (BASELINE.uid,), (RESTAGING.uid,))
+    pair.receive(named)
+    later = gather_case(pair.database, pair.store, (BASELINE.uid,), (RESTAGING.uid,))
+    assert inputs_digest(case) == inputs_digest(later)
+    assert inputs_digest(case, "befund") != inputs_digest(later, "befund")
 
 
 def test_which_exam_is_the_baseline_is_part_of_the_digest(pair: Bench) -> None:

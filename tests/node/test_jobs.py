@@ -260,25 +260,3 @@ def test_retry_of_everything_takes_failed_jobs_alone(bench: Bench) -> None:
             connection.execute(newest)
     assert jobs.retry_failed(bench.database) == 2
     assert [state for _, state in bench.jobs()] == ["READY", "DONE", "SUPERSEDED", "READY"]
-
-
-def test_the_predecessors_are_what_arrived_of_the_newest_version_before(bench: Bench) -> None:
-    pair_id = bench.make_pair()
-    for version, arrives in ((1, True), (2, True), (3, False)):
-        bench.put_job(pair_id, f"inputs {version}")
-        ticket = bench.claim()
-        expected = [one.sop_uid for one in jobs.previous_results(bench.database, ticket)]
-        assert expected == {1: [], 2: ["1.2.1.1", "1.2.1.2"], 3: ["1.2.2.1", "1.2.2.2"]}[version]
-        bench.finish(ticket, [result("seg", f"1.2.{version}.1"), result("report", f"1.2.{version}.2")])
-        if arrives:
-            with bench.database.transaction() as connection:
-                connection.execute(update(delivery_table).values(state="SENT"))
-    bench.put_job(pair_id, "inputs 4")
-    never_sent = [one.sop_uid for one in jobs.previous_results(bench.database, bench.claim())]
-    assert never_sent == ["1.2.2.1", "1.2.2.2"]
-
-
-def test_another_pair_is_no_predecessor(bench: Bench) -> None:
-    bench.done_job([result()])
-    bench.put_job(bench.make_pair())
-    assert jobs.previous_results(bench.database, bench.claim()) == ()

@@ -8,9 +8,11 @@ import time
 import pytest
 from sqlalchemy import update
 
+from dicom_templates.kinds import Kind
 from node import outbox
 from node.errors import LeaseLost, NotFailed, NotFound, SendError
-from node.outbox import RetryPolicy
+from node.ledger import may_have_arrived
+from node.outbox import INDEXING_SECONDS, LEASE_SECONDS, LOOKED_FOR_SECONDS, RetryPolicy
 from node.records import PairState, Parcel
 from node.schema import delivery_table, pair_table
 from tests.node.conftest import Bench, result
@@ -161,3 +163,134 @@ def test_what_was_on_its_way_when_its_pair_was_taken_apart_is_not_sent_later(ben
     outbox.give_back_expired(bench.database)
     assert outbox.claim(bench.database, "pacs") == ()
     assert states(bench) == ["WITHDRAWN", "WITHDRAWN"]
+
+
+def test_retry_of_everything_does_not_let_go_what_is_held(bench: Bench) -> None:
+    bench.done_job(RESULTS)
+    first, second = outbox.claim(bench.database, "pacs")
+    outbox.held(bench.database, first, "PatientID is '1' in the result and '2' in the archive")
+    outbox.failed(bench.database, second, REFUSED, POLICY)
+    assert outbox.retry_failed(bench.database) == 1
+    assert states(bench) == ["HELD", "DUE"]
+
+
+def test_what_is_held_waits_with_its_reason_until_a_person_lets_it_go(bench: Bench) -> None:
+    bench.done_job(RESULTS[:1])
+    outbox.held(bench.database, claim_one(bench), "another patient")
+    row = bench.rows(delivery_table)[0]
+    assert (row.state, row.reason, row.attempts, row.released) == ("HELD", "another patient", 0, False)
+    assert outbox.claim(bench.database, "pacs") == ()
+    outbox.retry(bench.database, row.id)
+    parcel = claim_one(bench)
+    assert parcel.released
+    outbox.failed(bench.database, parcel, REFUSED, POLICY)
+    outbox.retry(bench.database, row.id)
+    assert claim_one(bench).released
+
+
+def test_what_failed_and_is_tried_again_is_not_let_go(bench: Bench) -> None:
+    bench.done_job(RESULTS[:1])
+    outbox.failed(bench.database, claim_one(bench), REFUSED, POLICY)
+    outbox.retry(bench.database, 1)
+    assert not claim_one(bench).released
+
+
+def test_what_is_held_was_never_sent_and_is_not_sent_after_its_pair_was_taken_apart(bench: Bench) -> None:
+    pair_id = bench.done_job(RESULTS[:1])
+    outbox.held(bench.database, claim_one(bench), "another patient")
+    retire(bench, pair_id)
+    assert states(bench) == ["WITHDRAWN"]
+    with bench.database.reading() as connection:
+        assert not may_have_arrived(connection, pair_id)
+
+
+def sent_one(bench: Bench, kind: str = "report") -> int:
+    """A pair whose one result was sent a moment ago."""
+    pair_id = bench.done_job([result(kind, "1.2.3.1")])
+    outbox.sent(bench.database, claim_one(bench), 0)
+    return pair_id
+
+
+def test_what_was_sent_is_given_to_one_who_looks_for_it_and_still_counts_as_sent(bench: Bench) -> None:
+    sent_one(bench)
+    (parcel,) = outbox.claim_sent(bench.database, "pacs")
+    assert parcel.result.sop_uid == "1.2.3.1"
+    assert outbox.claim_sent(bench.database, "pacs") == ()
+    assert outbox.claim_sent(bench.database, "archive") == ()
+    assert states(bench) == ["SENT"]
+    outbox.verified(bench.database, parcel)
+    row = bench.rows(delivery_table)[0]
+    assert (row.state, row.status, row.attempts, row.token) == ("VERIFIED", 0, 1, "")
+
+
+def test_who_looks_for_it_and_is_silent_loses_it_and_his_word_counts_no_more(bench: Bench) -> None:
+    sent_one(bench)
+    (first,) = outbox.claim_sent(bench.database, "pacs")
+    assert bench.rows(delivery_table)[0].not_before - time.time() == pytest.approx(LEASE_SECONDS, abs=5)
+    set_delivery(bench, not_before=0.0)
+    (second,) = outbox.claim_sent(bench.database, "pacs")
+    for word in (
+        lambda: outbox.verified(bench.database, first),
+        lambda: outbox.altered(bench.database, first, "PixelData"),
+        lambda: outbox.missing(bench.database, first, POLICY),
+        lambda: outbox.not_verified(bench.database, first, "down", POLICY),
+    ):
+        with pytest.raises(LeaseLost):
+            word()
+    outbox.verified(bench.database, second)
+
+
+def test_what_came_back_altered_fails_and_may_still_be_there(bench: Bench) -> None:
+    pair_id = sent_one(bench)
+    (parcel,) = outbox.claim_sent(bench.database, "pacs")
+    outbox.altered(bench.database, parcel, "PixelData is '128 bytes' as sent and '64 bytes' in the archive")
+    row = bench.rows(delivery_table)[0]
+    assert row.state == "FAILED"
+    assert row.reason.startswith("PixelData")
+    with bench.database.reading() as connection:
+        assert may_have_arrived(connection, pair_id)
+    outbox.retry(bench.database, row.id)
+    assert claim_one(bench).claim.attempts == 1
+
+
+def test_what_is_not_found_may_still_come_and_is_lost_after_a_while(bench: Bench) -> None:
+    sent_one(bench)
+    (parcel,) = outbox.claim_sent(bench.database, "pacs")
+    outbox.missing(bench.database, parcel, POLICY)
+    row = bench.rows(delivery_table)[0]
+    assert (row.state, row.reason) == ("SENT", "not verified: pacs does not find it yet")
+    set_delivery(bench, not_before=0.0, updated_at=time.time() - INDEXING_SECONDS - 1)
+    (parcel,) = outbox.claim_sent(bench.database, "pacs")
+    outbox.missing(bench.database, parcel, POLICY)
+    row = bench.rows(delivery_table)[0]
+    assert row.state == "FAILED"
+    assert "answered Success and does not have it" in row.reason
+
+
+def test_what_was_sent_long_ago_is_not_looked_for_any_more(bench: Bench) -> None:
+    sent_one(bench)
+    set_delivery(bench, updated_at=time.time() - LOOKED_FOR_SECONDS - 1)
+    assert outbox.claim_sent(bench.database, "pacs") == ()
+    assert states(bench) == ["SENT"]
+
+
+def test_what_cannot_be_looked_for_is_looked_for_later_each_time(bench: Bench) -> None:
+    sent_one(bench)
+    for seconds_ago, wait in ((0, 5), (20, 20), (3600, 60), (LOOKED_FOR_SECONDS - 60, 60)):
+        set_delivery(bench, not_before=0.0, updated_at=time.time() - seconds_ago)
+        (parcel,) = outbox.claim_sent(bench.database, "pacs")
+        outbox.not_verified(bench.database, parcel, "it is down", POLICY)
+        row = bench.rows(delivery_table)[0]
+        assert row.not_before - time.time() == pytest.approx(wait, abs=1)
+        assert (row.state, row.attempts, row.reason) == ("SENT", 1, "not verified: it is down")
+
+
+@pytest.mark.parametrize("state", [PairState.WITHDRAWN, PairState.SUPERSEDED])
+def test_nobody_looks_for_the_results_of_a_pair_that_is_none_any_more(bench: Bench, state: PairState) -> None:
+    retire(bench, sent_one(bench), state)
+    assert outbox.claim_sent(bench.database, "pacs") == ()
+
+
+def test_nobody_looks_for_rejection_notes_which_archives_may_hide(bench: Bench) -> None:
+    sent_one(bench, Kind.REJECTION_RESTAGING)
+    assert outbox.claim_sent(bench.database, "pacs") == ()

@@ -261,8 +261,70 @@ def test_taking_a_pair_apart_withdraws_it_and_what_it_would_still_send(delivered
     assert delivered.rows(pair_table)[0].reason == "taken apart by a person"
     assert deliveries(delivered)[0] == "SENT"
     assert outbox.claim(delivered.database, "pacs") == ()
+    assert delivered.withdrawals() == [(1, "READY")]
     assert delivered.study(RESTAGING.uid).code == "TAKEN_APART"
     assert delivered.settle_and_plan() == 0
+
+
+def test_a_pair_of_which_nothing_was_sent_needs_no_withdrawal(delivered: Bench) -> None:
+    decide.unpair(delivered.database, 1)
+    delivered.settle_and_plan()
+    assert delivered.withdrawals() == []
+
+
+def test_a_withdrawal_goes_out_although_its_pair_is_none_any_more(delivered: Bench) -> None:
+    first, _ = outbox.claim(delivered.database, "pacs")
+    outbox.sent(delivered.database, first, 0)
+    decide.unpair(delivered.database, 1)
+    delivered.settle_and_plan()
+    assert delivered.finish(delivered.claim(), [result("withdrawn", "1.2.3.9")]) == "DONE"
+    assert [parcel.result.kind for parcel in outbox.claim(delivered.database, "pacs")] == ["withdrawn"]
+
+
+def test_a_pair_put_together_again_before_its_withdrawal_was_made_needs_none(delivered: Bench) -> None:
+    first, _ = outbox.claim(delivered.database, "pacs")
+    outbox.sent(delivered.database, first, 0)
+    decide.unpair(delivered.database, 1)
+    delivered.settle_and_plan()
+    decide.pair(delivered.database, BASELINE.uid, RESTAGING.uid)
+    delivered.settle_and_plan()
+    assert delivered.withdrawals() == [(1, "SUPERSEDED")]
+    assert delivered.jobs() == [(1, "DONE"), (2, "READY")]
+
+
+def test_while_a_merge_is_arriving_the_study_waits_and_what_was_sent_is_withdrawn(delivered: Bench) -> None:
+    for parcel in outbox.claim(delivered.database, "pacs"):
+        outbox.sent(delivered.database, parcel, 0)
+    delivered.receive(exam(of_other_patient(RESTAGING))[0])
+    delivered.settle_and_plan()
+    assert delivered.study(RESTAGING.uid).code == "IDENTITY_CONFLICT"
+    assert delivered.rows(pair_table)[0].reason == "an exam of this pair holds objects of two patients"
+    assert delivered.withdrawals() == [(1, "READY")]
+
+
+def test_a_study_sent_again_under_another_patient_is_that_patients_and_its_old_pair_is_withdrawn(
+    delivered: Bench,
+) -> None:
+    for parcel in outbox.claim(delivered.database, "pacs"):
+        outbox.sent(delivered.database, parcel, 0)
+    delivered.receive(*exam(of_other_patient(RESTAGING)))
+    delivered.settle_and_plan()
+    moved = delivered.study(RESTAGING.uid)
+    assert (moved.patient_id, moved.conflict) == ("P2", "")
+    assert delivered.rows(pair_table)[0].reason == "an exam of this pair now belongs to another patient"
+    assert delivered.pairs()[0][2] == "SUPERSEDED"
+    assert delivered.withdrawals() == [(1, "READY")]
+
+
+def test_a_patient_merged_in_the_pacs_has_the_pair_under_the_new_id(delivered: Bench) -> None:
+    for parcel in outbox.claim(delivered.database, "pacs"):
+        outbox.sent(delivered.database, parcel, 0)
+    delivered.receive(*exam(of_other_patient(BASELINE)), *exam(of_other_patient(RESTAGING)))
+    delivered.settle_and_plan()
+    assert [row.patient_id for row in delivered.rows(pair_table)] == ["P1", "P2"]
+    assert [state for _, _, state in delivered.pairs()] == ["SUPERSEDED", "READY"]
+    assert delivered.withdrawals() == [(1, "READY")]
+    assert delivered.jobs() == [(1, "DONE"), (1, "READY")]
 
 
 def test_taking_a_pair_apart_stops_the_job_that_waits(paired: Bench) -> None:

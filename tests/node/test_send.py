@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydicom import Dataset, dcmread
-from pydicom.uid import ImplicitVRLittleEndian
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # the module makes its names at import
 from sqlalchemy import update
 
+from dicom_templates.kinds import Kind
 from node import outbox
 from node.config import Config
 from node.records import ResultFile
+from node.returned import differences
 from node.schema import delivery_table
 from node.send import send_due
 from node.standin import Archive
-from tests.dicom_files import BASELINE, encoded, mask, report
+from tests.dicom_files import BASELINE, encoded, mask, report, t2_axial
 from tests.node.conftest import Bench, configured, free_port, peer
+from tests.node.query_archive import Answers, QueryArchive
 
 NODE = "RESTAGE"
 FAST = {"retry_seconds": 0.2, "retry_max_seconds": 1.0, "give_up_after": 3}
@@ -71,9 +76,11 @@ def results(bench: Bench, *datasets: Dataset) -> list[ResultFile]:
     made = []
     for dataset in datasets:
         path = bench.store.results / f"{dataset.Modality}.dcm"
-        path.write_bytes(encoded(dataset))
+        content = encoded(dataset)
+        path.write_bytes(content)
         uids = (dataset.SOPInstanceUID, dataset.SOPClassUID, dataset.SeriesInstanceUID, dataset.StudyInstanceUID)
-        made.append(ResultFile(dataset.Modality, *map(str, uids), path.relative_to(bench.store.folder), "digest"))
+        digest = hashlib.sha256(content).hexdigest()
+        made.append(ResultFile(dataset.Modality, *map(str, uids), path.relative_to(bench.store.folder), digest))
     return made
 
 
@@ -84,9 +91,9 @@ def scored(bench: Bench) -> Bench:
     return bench
 
 
-def config_for(bench: Bench, *ports: int) -> Config:
+def config_for(bench: Bench, *ports: int, **values: Any) -> Config:
     names = ("pacs", "other")
-    peers = [peer(name, receives=True, port=port) for name, port in zip(names, ports, strict=False)]
+    peers = [peer(name, receives=True, port=port, **values) for name, port in zip(names, ports, strict=False)]
     return configured(bench.store.folder, *peers, results=FAST)
 
 
@@ -242,6 +249,24 @@ def test_a_destination_of_implicit_vr_gets_the_same_object(scored: Bench) -> Non
     assert received[0][1].SOPInstanceUID == mask(BASELINE).SOPInstanceUID
 
 
+def test_an_implicit_profile_offers_nothing_else_and_loses_nothing(scored: Bench) -> None:
+    both = [ImplicitVRLittleEndian, ExplicitVRLittleEndian]
+    with picky_archive(mask(BASELINE), report(BASELINE), syntaxes=both) as (port, received):
+        profile = {"transfer_syntax": "implicit"}
+        assert deliver(scored, config_for(scored, port, profile=profile)) == 2
+    assert [syntax for syntax, _ in received] == [ImplicitVRLittleEndian] * 2
+    for (_, arrived), made in zip(received, (mask(BASELINE), report(BASELINE)), strict=True):
+        assert differences(made, arrived) == ()
+
+
+def test_an_explicit_profile_is_sent_explicit_wherever_it_is_taken(scored: Bench) -> None:
+    """Offered both in one context, an archive that prefers Implicit VR Little Endian would have it."""
+    both = [ImplicitVRLittleEndian, ExplicitVRLittleEndian]
+    with picky_archive(mask(BASELINE), report(BASELINE), syntaxes=both) as (port, received):
+        assert deliver(scored, config_for(scored, port)) == 2
+    assert [syntax for syntax, _ in received] == [ExplicitVRLittleEndian] * 2
+
+
 def test_a_destination_that_rejects_us_is_told_and_tried_again(scored: Bench) -> None:
     with picky_archive(report(BASELINE), title="ANOTHER") as (port, _):
         assert deliver(scored, config_for(scored, port)) == 0
@@ -268,6 +293,15 @@ def test_a_result_file_that_is_gone_fails_alone(scored: Bench, pacs: Pacs) -> No
     assert deliver(scored, config_for(scored, pacs.port)) == 1
     assert states(scored) == ["FAILED", "SENT"]
     assert "SEG.dcm" in deliveries(scored)[0].reason
+
+
+def test_a_result_file_that_was_changed_is_not_sent(scored: Bench, pacs: Pacs) -> None:
+    changed = mask(BASELINE)
+    changed.PatientID = "P2"
+    (scored.store.results / "SEG.dcm").write_bytes(encoded(changed))
+    assert deliver(scored, config_for(scored, pacs.port)) == 1
+    assert pacs.received == ["SR"]
+    assert "is not what was made" in deliveries(scored)[0].reason
 
 
 @pytest.mark.parametrize("content", [b"", b"no DICOM", b"\x00" * 128 + b"DICM\x02\x00\x00\x00UL\x04\x00\xff"])
@@ -309,3 +343,132 @@ def test_an_association_that_breaks_off_leaves_all_of_it_due(scored: Bench, pacs
     no_wait(scored)
     pacs.archive.received.clear()
     assert deliver(scored, config_for(scored, pacs.port)) == 2
+
+
+@pytest.fixture(scope="module")
+def one_archive() -> Iterator[tuple[QueryArchive, int]]:
+    """One archive that can be queried for the tests of this file."""
+    archive = QueryArchive(storage=(str(mask(BASELINE).SOPClassUID), str(report(BASELINE).SOPClassUID)))
+    yield archive, archive.open()
+    archive.close()
+
+
+@pytest.fixture
+def archive(one_archive: tuple[QueryArchive, int]) -> tuple[QueryArchive, int]:
+    queried, port = one_archive
+    queried.objects, queried.find, queried.asked = {}, None, []
+    return queried, port
+
+
+def image(**changes: str) -> Dataset:
+    """An image of the study that is in the archive already."""
+    (slice_,) = t2_axial(replace(BASELINE, **changes), slices=1)
+    return slice_
+
+
+def test_a_study_that_the_archive_has_under_the_same_patient_is_delivered(
+    scored: Bench, archive: tuple[QueryArchive, int]
+) -> None:
+    queried, port = archive
+    queried.put(image(name="Doe^Jane^^^", issuer=""))
+    assert deliver(scored, config_for(scored, port, queries=True)) == 2
+    assert states(scored) == ["SENT", "SENT"]
+    assert queried.asked == ["STUDY"], "asked once for the one study"
+
+
+def test_a_study_that_the_archive_does_not_have_is_delivered(scored: Bench, archive: tuple[QueryArchive, int]) -> None:
+    queried, port = archive
+    assert deliver(scored, config_for(scored, port, queries=True)) == 2
+    assert queried.asked == ["STUDY"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"name": "ROE^JANE"}, "PatientName is 'DOE^JANE' in the result and 'ROE^JANE' in the archive"),
+        ({"birth_date": "19700102"}, "PatientBirthDate is '19600102' in the result and '19700102' in the archive"),
+        ({"patient_id": "P2"}, "PatientID is 'P1' in the result and 'P2' in the archive"),
+    ],
+)
+def test_another_patient_in_the_archive_holds_a_delivery_until_a_person_lets_it_go(
+    scored: Bench, archive: tuple[QueryArchive, int], changes: dict[str, str], words: str
+) -> None:
+    queried, port = archive
+    queried.put(image(**changes))
+    config = config_for(scored, port, queries=True)
+    assert deliver(scored, config) == 0
+    assert states(scored) == ["HELD", "HELD"]
+    assert deliveries(scored)[0].reason == f"{words}; where the result is right, `restage retry --delivery 1` sends it"
+    assert len(queried.objects) == 1
+    assert deliver(scored, config) == 0
+    outbox.retry(scored.database, 1)
+    assert deliver(scored, config) == 1
+    assert states(scored) == ["SENT", "HELD"]
+
+
+def test_what_takes_a_result_back_goes_also_where_the_study_has_another_patient_by_now(
+    bench: Bench, archive: tuple[QueryArchive, int]
+) -> None:
+    queried, port = archive
+    queried.put(image(patient_id="MERGED"))
+    (note,) = results(bench, report(BASELINE))
+    bench.done_job([replace(note, kind=Kind.REJECTION_BASELINE)])
+    assert deliver(bench, config_for(bench, port, queries=True)) == 1
+    assert queried.asked == []
+
+
+def test_a_study_of_two_patients_in_the_archive_holds_a_delivery(
+    scored: Bench, archive: tuple[QueryArchive, int]
+) -> None:
+    queried, port = archive
+    other = image(name="ROE^JIM", patient_id="P2")
+    other.SOPInstanceUID = f"{other.SOPInstanceUID}.2"
+    queried.put(image(), other)
+    assert deliver(scored, config_for(scored, port, queries=True)) == 0
+    assert deliveries(scored)[0].reason.startswith("the archive has this study under 2 patients: PatientID is 'P1'")
+
+
+def test_a_peer_that_cannot_be_queried_is_not_asked(scored: Bench, archive: tuple[QueryArchive, int]) -> None:
+    queried, port = archive
+    queried.put(image(name="ROE^JANE"))
+    assert deliver(scored, config_for(scored, port)) == 2
+    assert queried.asked == []
+
+
+def test_an_archive_that_cannot_be_asked_now_gets_its_results_later(
+    scored: Bench, archive: tuple[QueryArchive, int]
+) -> None:
+    def find(event: evt.Event) -> Answers:
+        event.assoc.abort()
+        yield 0x0000, None
+
+    queried, port = archive
+    queried.find = find
+    config = config_for(scored, port, queries=True)
+    assert deliver(scored, config) == 0
+    assert states(scored) == ["DUE", "DUE"]
+    assert "the patient could not be compared with the archive's: pacs" in deliveries(scored)[0].reason
+    queried.find = None
+    no_wait(scored)
+    assert deliver(scored, config) == 2
+
+
+def test_an_archive_that_answers_no_question_is_a_visible_failure(scored: Bench, pacs: Pacs) -> None:
+    assert deliver(scored, config_for(scored, pacs.port, queries=True)) == 0
+    assert states(scored) == ["FAILED", "FAILED"]
+    assert "does not offer Study Root C-FIND" in deliveries(scored)[0].reason
+    assert "or set queries = false" in deliveries(scored)[0].reason
+    assert pacs.received == []
+
+
+def test_the_query_port_of_the_same_application_is_asked(
+    scored: Bench, pacs: Pacs, archive: tuple[QueryArchive, int]
+) -> None:
+    queried, port = archive
+    queried.put(image(name="ROE^JANE"))
+    peers = [
+        peer("pacs", receives=True, port=pacs.port),
+        peer("query", ae_title="PACS", queries=True, port=port),
+    ]
+    assert deliver(scored, configured(scored.store.folder, *peers, results=FAST)) == 0
+    assert states(scored) == ["HELD", "HELD"]

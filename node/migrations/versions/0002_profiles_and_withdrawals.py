@@ -23,7 +23,7 @@ def upgrade() -> None:
     op.add_column("delivery", sa.Column("released", sa.Boolean(), nullable=False, server_default=sa.false()))
     with op.batch_alter_table("result") as table:
         table.alter_column("kind", type_=sa.String(length=32), existing_nullable=False)
-        table.add_column(sa.Column("rendering", sa.String(length=16), nullable=False, server_default=""))
+        table.add_column(sa.Column("rendering", sa.Text(), nullable=False, server_default=""))
     naming = {"uq": "uq_%(table_name)s_%(column_0_N_name)s"}
     with op.batch_alter_table("job", naming_convention=naming) as table:
         table.add_column(sa.Column("task", sa.String(length=16), nullable=False, server_default="score"))

@@ -1,0 +1,62 @@
+"""One association with a peer, as SCU: with time limits, and with words for why there is none (PS3.8 section 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom import AE
+from pynetdicom.association import Association
+
+from node.config import Peer
+from node.errors import PeerError
+
+VERIFICATION = "1.2.840.10008.1.1"
+CONNECT_SECONDS = 10.0
+ANSWER_SECONDS = 120.0
+
+# What a profile's transfer_syntax stands for, the preferred one first. Implicit VR Little Endian is DICOM's default,
+# which every peer takes (PS3.5 10.1); a profile asks for it alone where a peer is wrong in what it says of the other.
+SYNTAXES: Mapping[str, tuple[str, ...]] = {
+    "explicit": (ExplicitVRLittleEndian, ImplicitVRLittleEndian),
+    "implicit": (ImplicitVRLittleEndian,),
+}
+
+
+def entity(our_title: str, connect: float = CONNECT_SECONDS, answer: float = ANSWER_SECONDS) -> AE:
+    """Our application entity as SCU, with the seconds it waits for a connection and for each answer."""
+    ae = AE(ae_title=our_title)
+    ae.connection_timeout = connect
+    ae.acse_timeout = connect
+    ae.dimse_timeout = answer
+    ae.network_timeout = answer
+    # Verification is accepted everywhere: the association stands where nothing else is, and says what is not.
+    ae.add_requested_context(VERIFICATION, list(SYNTAXES["explicit"]))
+    return ae
+
+
+def propose(ae: AE, sop_class_uids: Sequence[str], syntaxes: Sequence[str]) -> None:
+    """A context for each SOP class and transfer syntax: in one context for several, the peer chooses, not we."""
+    for uid in sop_class_uids:
+        for syntax in syntaxes:
+            ae.add_requested_context(uid, [syntax])
+
+
+def associate(ae: AE, peer: Peer, **options: Any) -> Association:
+    """An established association; ``options`` as of AE.associate. Raises PeerError, not permanent: peers come back."""
+    where = f"{peer.name} ({peer.ae_title}@{peer.host}:{peer.port})"
+    try:
+        association = ae.associate(peer.host, peer.port, ae_title=peer.ae_title, **options)
+    except OSError as error:
+        raise PeerError(f"no association with {where}: {error}", permanent=False) from error
+    if association.is_established:
+        return association
+    if association.is_rejected:
+        raise PeerError(f"{where} rejected the association: {_rejection(association)}", permanent=False)
+    raise PeerError(f"no association with {where}: it does not answer, or aborted", permanent=False)
+
+
+def _rejection(association: Association) -> str:
+    primitive = association.acceptor.primitive
+    return str(getattr(primitive, "reason_str", "no reason given"))

@@ -1,0 +1,83 @@
+"""The ledger read backwards: what of a pair may be at its peers, and what a new version of it replaces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, select
+
+from node import outbox
+from node.database import Database
+from node.records import DeliveryState, JobState, JobTicket, ResultFile, Task
+from node.schema import delivery_table, job_table, pair_table, result_table
+
+ARRIVED = (DeliveryState.SENT, DeliveryState.VERIFIED, DeliveryState.COMMITTED)
+
+
+@dataclass(frozen=True)
+class Recall:
+    """What a retired pair may have at its peers, and why it must not be read there any more.
+
+    ``patient``: ID and issuer, as the pair had them. ``sent``: each object with the peers it may be at.
+    """
+
+    patient_id: str
+    issuer: str
+    reason: str
+    sent: Mapping[ResultFile, tuple[str, ...]]
+
+
+def recall(database: Database, pair_id: int) -> Recall:
+    """All that a retired pair has to take back."""
+    with database.reading() as connection:
+        pair = connection.execute(select(pair_table).where(pair_table.c.id == pair_id)).one()
+        return Recall(pair.patient_id, pair.issuer, pair.reason, may_have_arrived(connection, pair_id))
+
+
+def may_have_arrived(connection: Connection, pair_id: int) -> dict[ResultFile, tuple[str, ...]]:
+    """Every object of a pair that may be somewhere, with the peers it may be at; not what was withdrawn before.
+
+    An attempt without an answer may have arrived: only a refusal is certain.
+    """
+    result, delivery, job = result_table.c, delivery_table.c, job_table.c
+    withdrawn = select(func.max(job.version)).where(
+        job.pair_id == pair_id, job.task == Task.WITHDRAW, job.state == JobState.DONE
+    )
+    before = connection.execute(withdrawn).scalar() or 0
+    maybe = delivery.state.in_((*ARRIVED, DeliveryState.CLAIMED)) | (
+        (delivery.attempts > 0) & delivery.status.is_(None)
+    )
+    query = (
+        select(result_table, delivery.peer)
+        .join(delivery_table, delivery.result_id == result.id)
+        .join(job_table, result.job_id == job.id)
+        .where(result.pair_id == pair_id, job.task == Task.SCORE, result.version > before, maybe)
+        .order_by(result.id, delivery.peer)
+    )
+    found: dict[ResultFile, tuple[str, ...]] = {}
+    for row in connection.execute(query):
+        file = outbox.result_file(row)
+        found[file] = (*found.get(file, ()), row.peer)
+    return found
+
+
+def previous_results(
+    database: Database, ticket: JobTicket, rendering: str, peers: Sequence[str]
+) -> tuple[ResultFile, ...]:
+    """What the newest earlier version sent in this rendering, or to these peers: the predecessors of a job's objects.
+
+    What was withdrawn has no successor.
+    """
+    with database.reading() as connection:
+        sent = may_have_arrived(connection, ticket.pair_id)
+        versions = {
+            row.sop_uid: row.version
+            for row in connection.execute(
+                select(result_table.c.sop_uid, result_table.c.version).where(result_table.c.pair_id == ticket.pair_id)
+            )
+        }
+    ours = [file for file, at in sent.items() if file.rendering == rendering or set(at) & set(peers)]
+    earlier = [file for file in ours if versions[file.sop_uid] < ticket.version]
+    newest = max((versions[file.sop_uid] for file in earlier), default=0)
+    return tuple(file for file in earlier if versions[file.sop_uid] == newest)

@@ -1,0 +1,69 @@
+"""One association as SCU: what is proposed, and why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom import AE
+
+from node.association import SYNTAXES, VERIFICATION, associate, entity, propose
+from node.config import Peer
+from node.errors import PeerError
+from tests.node.conftest import free_port
+
+SEG = "1.2.840.10008.5.1.4.1.1.66.4"
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    """An archive that would rather have everything in Implicit VR Little Endian."""
+    ae = AE(ae_title="PACS")
+    ae.require_called_aet = True
+    for uid in (VERIFICATION, SEG):
+        ae.add_supported_context(uid, [ImplicitVRLittleEndian, ExplicitVRLittleEndian])
+    server = ae.start_server(("127.0.0.1", 0), block=False)
+    assert server is not None
+    yield int(server.socket.getsockname()[1])
+    ae.shutdown()
+
+
+def pacs(port: int, title: str = "PACS", host: str = "127.0.0.1") -> Peer:
+    return Peer(name="pacs", ae_title=title, host=host, port=port)
+
+
+@pytest.mark.parametrize(
+    ("profile", "accepted"),
+    [
+        ("explicit", [ExplicitVRLittleEndian, ImplicitVRLittleEndian]),
+        ("implicit", [ImplicitVRLittleEndian]),
+    ],
+)
+def test_each_transfer_syntax_is_accepted_by_itself_in_our_order(port: int, profile: str, accepted: list[str]) -> None:
+    ae = entity("RESTAGE")
+    propose(ae, [SEG], SYNTAXES[profile])
+    association = associate(ae, pacs(port))
+    contexts = [one for one in association.accepted_contexts if one.abstract_syntax == SEG]
+    association.release()
+    assert [one.transfer_syntax[0] for one in contexts] == accepted
+
+
+def test_an_association_stands_where_nothing_else_is_accepted(port: int) -> None:
+    ae = entity("RESTAGE")
+    propose(ae, ["1.2.3"], SYNTAXES["explicit"])
+    association = associate(ae, pacs(port))
+    assert [one.abstract_syntax for one in association.accepted_contexts] == [VERIFICATION]
+    association.release()
+
+
+def test_no_association_is_told_with_the_peer_and_may_come_another_time(port: int) -> None:
+    for wrong, words in (
+        (pacs(free_port()), "no association with pacs (PACS@127.0.0.1:"),
+        (pacs(port, title="OTHER"), "rejected the association: Called AE title not recognised"),
+        (pacs(port, host="no-such-host.invalid"), "no association with pacs (PACS@no-such-host.invalid:"),
+    ):
+        with pytest.raises(PeerError) as failed:
+            associate(entity("RESTAGE"), wrong)
+        assert words in str(failed.value)
+        assert not failed.value.permanent
