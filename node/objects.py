@@ -14,7 +14,6 @@ from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.tag import BaseTag
 from pydicom.uid import (
-    UID,
     BasicTextSRStorage,
     Comprehensive3DSRStorage,
     ComprehensiveSRStorage,
@@ -185,7 +184,8 @@ def _refuse_truncated(dataset: Dataset) -> None:
     if pixels is None:
         raise ObjectError(TRUNCATED, "the object ends before its pixel data")
     found = len(dataset[pixels].value or b"")
-    if UID(dataset.file_meta.TransferSyntaxUID).is_encapsulated:
+    # Encapsulated pixel data have an undefined length (PS3.5 A.4), also in a transfer syntax newer than this program.
+    if dataset[pixels].is_undefined_length:
         if found <= _EMPTY_OFFSET_TABLE:
             raise ObjectError(TRUNCATED, "the encapsulated pixel data hold no fragment")
         return

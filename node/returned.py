@@ -1,4 +1,4 @@
-"""Whether an object came back from an archive as it was sent, but for what archives rewrite (PS3.4 Table B.2-1, 0xB000).
+"""Whether an object came back from an archive as sent, but for what archives rewrite (PS3.4 Table B.2-1, 0xB000).
 
 An archive files an object under what it knows of patient, visit and study, may say so in Original Attributes Sequence
 (0400,0561), re-encodes and adds. It must not touch what the object says: pixel data, content tree, frames, references

@@ -52,6 +52,7 @@ class Study:
 
 BASELINE = Study(1, "20240110")
 RESTAGING = Study(2, "20240410")
+TUMOUR, LUMEN = ("372087000", "Neoplasm, Primary"), ("91747007", "Lumen")
 T2_SERIES, DWI_SERIES, LOCALIZER_SERIES, REPORT_SERIES, MASK_SERIES = 1, 2, 3, 4, 5
 
 
@@ -107,10 +108,17 @@ def report(study: Study) -> Dataset:
     return dataset
 
 
-def mask(study: Study, manufacturer: str = "ACME") -> Dataset:
-    """A segmentation object, by its headers; nothing reads its frames here."""
+def mask(
+    study: Study, manufacturer: str = "ACME", algorithm: str = "MANUAL", kind: tuple[str, str] = TUMOUR
+) -> Dataset:
+    """A segmentation object with one segment in the rectum, by its headers; nothing reads its frames here."""
     dataset = _object(study, MASK_SERIES, 1, SegmentationStorage, "SEG")
     dataset.Manufacturer = manufacturer
+    segment = Dataset()
+    segment.SegmentNumber, segment.SegmentLabel, segment.SegmentAlgorithmType = 1, kind[1], algorithm
+    segment.SegmentedPropertyTypeCodeSequence = [_coded(*kind)]
+    segment.AnatomicRegionSequence = [_coded("34402009", "Rectum")]
+    dataset.SegmentSequence = [segment]
     dataset.Rows = dataset.Columns = SIDE
     dataset.BitsAllocated = dataset.BitsStored = dataset.SamplesPerPixel = 1
     dataset.HighBit = dataset.PixelRepresentation = 0
@@ -118,6 +126,12 @@ def mask(study: Study, manufacturer: str = "ACME") -> Dataset:
     dataset.NumberOfFrames = 1
     dataset.PixelData = b"\x01" * (SIDE * SIDE // 8)
     return dataset
+
+
+def _coded(value: str, meaning: str) -> Dataset:
+    code = Dataset()
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = value, "SCT", meaning
+    return code
 
 
 def computed_tomogram(study: Study) -> Dataset:
