@@ -14,7 +14,12 @@ from pathlib import Path
 
 from matplotlib.image import imsave
 from pydicom import Dataset
-from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage, SecondaryCaptureImageStorage
+from pydicom.uid import (
+    Comprehensive3DSRStorage,
+    ComprehensiveSRStorage,
+    EncapsulatedPDFStorage,
+    SecondaryCaptureImageStorage,
+)
 from rich.console import Console
 
 from dicom_templates.text import report_text
@@ -25,7 +30,7 @@ from pipelines.phantom.cohort import PatientRow, write_patient
 
 SEED = 424_242  # no shipped bundle was trained on this seed: its manifest names the cohort's
 PATIENT = 0
-RESULTS = 4  # a SEG per exam, the report, the summary page
+RESULTS = 5  # a SEG per exam, the report, the summary page and its PDF
 PACS_TITLE = "DEMOPACS"
 NODE_TITLE = "RESTAGE"
 START_SECONDS = 30
@@ -43,7 +48,10 @@ class Ports:
 
 
 def demo(out: Path, console: Console) -> None:
-    """Run the demo; leaves ``results/*.dcm``, ``report.txt`` and ``summary.png`` in ``out``. Raises DemoFailed."""
+    """Run the demo; leaves ``results/*.dcm``, ``report.txt``, ``summary.png`` and ``.pdf`` in ``out``.
+
+    Raises DemoFailed.
+    """
     _make_anew(out)
     console.print(f"[bold]1[/] drawing synthetic patient {PATIENT} of seed {SEED}, which training never saw")
     truth = write_patient(out / "patient", SEED, PATIENT)
@@ -62,9 +70,9 @@ def demo(out: Path, console: Console) -> None:
         archive.close()
     report = _report(archive.received, truth)
     (out / "report.txt").write_text(report)
-    _write_summary(archive.received, out / "summary.png")
+    _write_summary(archive.received, out)
     console.print(report, markup=False, highlight=False, soft_wrap=True)
-    console.print(f"left in {out}: results/*.dcm, report.txt, summary.png", markup=False)
+    console.print(f"left in {out}: results/*.dcm, report.txt, summary.png, summary.pdf", markup=False)
 
 
 def _make_anew(out: Path) -> None:
@@ -72,7 +80,7 @@ def _make_anew(out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     for name in ("patient", "results", "node"):
         shutil.rmtree(out / name, ignore_errors=True)
-    for name in ("report.txt", "summary.png"):
+    for name in ("report.txt", "summary.png", "summary.pdf"):
         (out / name).unlink(missing_ok=True)
 
 
@@ -106,6 +114,8 @@ host = "127.0.0.1"
 port = {ports.pacs}
 sends = true
 receives = true
+[peer.profile]
+objects = ["report", "seg", "summary", "pdf"]
 
 [settle]
 quiet_seconds = 3
@@ -160,9 +170,11 @@ def _report(received: list[Dataset], truth: PatientRow) -> str:
     return report_text(report) + "\n\n" + "\n".join(lines) + "\n"
 
 
-def _write_summary(received: list[Dataset], path: Path) -> None:
-    summary = next(dataset for dataset in received if dataset.SOPClassUID == SecondaryCaptureImageStorage)
-    imsave(path, summary.pixel_array)
+def _write_summary(received: list[Dataset], out: Path) -> None:
+    """The page as a picture and as a PDF, for people without a viewer at hand."""
+    by_class = {dataset.SOPClassUID: dataset for dataset in received}
+    imsave(out / "summary.png", by_class[SecondaryCaptureImageStorage].pixel_array)
+    (out / "summary.pdf").write_bytes(by_class[EncapsulatedPDFStorage].EncapsulatedDocument)
 
 
 def _free_port() -> int:
