@@ -38,8 +38,10 @@ def read_status(database: Database) -> dict[str, Any]:
         jobs = _grouped(_rows(connection, job_table, job_table.c.version), "pair_id")
         deliveries = _grouped(_deliveries(connection), "pair_id")
     patients: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in (*studies, *pairs):  # a patient whose exams moved to another one still has what became of their pairs
+        patients.setdefault((row.patient_id, row.issuer), _patient(row))
     for row in studies:
-        patient = patients.setdefault((row.patient_id, row.issuer), _patient(row))
+        patient = patients[(row.patient_id, row.issuer)]
         patient["exams"].append(_exam(row, series.get(row.study_uid, [])))
     for row in pairs:
         one = _pair(row, jobs.get(row.id, []), deliveries.get(row.id, []))

@@ -14,6 +14,7 @@ from node.match import MatchingRules
 from node.plan import Planner
 from node.schema import decision_table, delivery_table, job_table, pair_table, series_table
 from node.settle import settle
+from node.status import read_status
 from tests.dicom_files import (
     BASELINE,
     RESTAGING,
@@ -322,6 +323,8 @@ def test_a_patient_merged_in_the_pacs_has_the_pair_under_the_new_id(delivered: B
     delivered.receive(*exam(of_other_patient(BASELINE)), *exam(of_other_patient(RESTAGING)))
     delivered.settle_and_plan()
     assert [row.patient_id for row in delivered.rows(pair_table)] == ["P1", "P2"]
+    shown = {patient["patient_id"]: len(patient["pairs"]) for patient in read_status(delivered.database)["patients"]}
+    assert shown == {"P1": 1, "P2": 1}, "what became of the old pair stays in sight"
     assert [state for _, _, state in delivered.pairs()] == ["SUPERSEDED", "READY"]
     assert delivered.withdrawals() == [(1, "READY")]
     assert delivered.jobs() == [(1, "DONE"), (1, "READY")]

@@ -6,7 +6,7 @@ import json
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -16,10 +16,12 @@ from urllib.error import URLError
 
 from pydicom import Dataset, dcmread
 
+from tests.conftest import missing
 from tests.programs import program
 from tests.running_node import free_port
 
 TITLE = "ORTHANC"
+DICOMWEB = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")  # where Debian's orthanc-dicomweb puts it
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,33 @@ class Orthanc:
 
     def datasets(self) -> list[Dataset]:
         """Every instance it holds."""
-        return [dcmread(BytesIO(self._read(f"/instances/{one}/file"))) for one in self.get("/instances")]
+        return [dcmread(BytesIO(content)) for content in self.files()]
+
+    def files(self) -> list[bytes]:
+        """Every instance, as the file that it gives back."""
+        return [self._read(f"/instances/{one}/file") for one in self.get("/instances")]
+
+    def store(self, paths: Iterable[Path]) -> None:
+        """Put files into it over its REST interface."""
+        for path in paths:
+            request = urllib.request.Request(f"{self.address}/instances", path.read_bytes(), method="POST")
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                assert json.load(answer)["Status"] == "Success", path
+
+    def forget(self, sop_uid: str) -> None:
+        """Delete one object, as a person does who cleans up."""
+        for one in self.get("/instances"):
+            if self.get(f"/instances/{one}/simplified-tags")["SOPInstanceUID"] == sop_uid:
+                self._delete(f"/instances/{one}")
+
+    def clear(self) -> None:
+        """Delete everything."""
+        for one in self.get("/patients"):
+            self._delete(f"/patients/{one}")
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.http_port}"
 
     def wait_for(self, count: int, seconds: float) -> float:
         """How long it took until so many instances were there; fails after ``seconds``."""
@@ -44,15 +72,21 @@ class Orthanc:
             time.sleep(0.5)
         return time.monotonic() - started
 
+    def _delete(self, path: str) -> None:
+        with urllib.request.urlopen(urllib.request.Request(f"{self.address}{path}", method="DELETE"), timeout=30):
+            pass
+
     def _read(self, path: str) -> bytes:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=30) as answer:
+        with urllib.request.urlopen(f"{self.address}{path}", timeout=30) as answer:
             return bytes(answer.read())
 
 
 @contextmanager
-def running_orthanc(folder: Path) -> Iterator[Orthanc]:
-    """Start Orthanc; skip, or in CI fail, where it is not installed."""
+def running_orthanc(folder: Path, *, dicomweb: bool = False) -> Iterator[Orthanc]:
+    """Start Orthanc, with DICOMweb under /dicom-web/ or without; skip, or in CI fail, where it is not installed."""
     executable = program("Orthanc", "orthanc")
+    if dicomweb and not DICOMWEB.exists():
+        missing(f"{DICOMWEB} is not installed (Debian package orthanc-dicomweb)")
     orthanc = Orthanc(free_port(), free_port())
     folder.mkdir(parents=True)
     settings = {
@@ -62,9 +96,11 @@ def running_orthanc(folder: Path) -> Iterator[Orthanc]:
         "DicomAet": TITLE,
         "DicomPort": orthanc.dicom_port,
         "HttpPort": orthanc.http_port,
+        "DicomAlwaysAllowFind": True,
+        "DicomAlwaysAllowGet": True,
         "RemoteAccessAllowed": False,
         "AuthenticationEnabled": False,
-        "Plugins": [],
+        "Plugins": [str(DICOMWEB)] if dicomweb else [],
     }
     (folder / "orthanc.json").write_text(json.dumps(settings))
     with (folder / "log.txt").open("wb") as log:

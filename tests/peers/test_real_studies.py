@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,81 +12,10 @@ from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 from pydicom.uid import Comprehensive3DSRStorage, SecondaryCaptureImageStorage, SegmentationStorage
 
-from tests.peers.orthanc import TITLE, Orthanc, running_orthanc
-from tests.programs import output_of, program
-from tests.real_pair import RealExam, RealPair, position_along_normal, write_real_pair
-from tests.running_node import NODE_TITLE, SENDER_TITLE, Destination, RunningNode, running_node
+from tests.peers.real_run import ALLOWED_SECONDS, Outcome
+from tests.real_pair import RealExam, position_along_normal
 
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(400)]
-
-QUIET_SECONDS = 3
-ALLOWED_SECONDS = QUIET_SECONDS + 120
-SCORES_OUT = "[results]\nphantom_scores = true"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What one run left in the archive, and how long after the last image it was there."""
-
-    pair: RealPair
-    datasets: tuple[Dataset, ...]
-    seconds: float
-    count_by_orthanc: int
-
-    def of(self, sop_class: str) -> list[Dataset]:
-        return [dataset for dataset in self.datasets if dataset.SOPClassUID == sop_class]
-
-    @property
-    def report(self) -> Dataset:
-        (report,) = self.of(Comprehensive3DSRStorage)
-        return report
-
-    def seg_of(self, exam: RealExam) -> Dataset:
-        (seg,) = (seg for seg in self.of(SegmentationStorage) if seg.StudyInstanceUID == exam.study_uid)
-        return seg
-
-
-def storescu(node: RunningNode, *paths: Path) -> None:
-    executable = str(program("storescu", "dcmtk"))
-    command = [executable, "-aet", SENDER_TITLE, "-aec", NODE_TITLE, "-R", "+sd", "+r", "127.0.0.1", str(node.port)]
-    done = subprocess.run([*command, *map(str, paths)], capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def _run(folder: Path, shared_data: Path, extra: str, *, masks: bool) -> Outcome:
-    pair = write_real_pair(shared_data, folder / "studies")
-    with running_orthanc(folder / "orthanc") as orthanc:
-        archive = Destination("archive", TITLE, orthanc.dicom_port)
-        with running_node(folder / "node", [archive], extra) as node:
-            for exam in pair.exams:
-                storescu(node, exam.folder, *([exam.seg] if masks else []))
-            started = time.monotonic()
-            node.wait_until(_everything_sent, ALLOWED_SECONDS)
-            return _outcome(pair, orthanc, time.monotonic() - started)
-
-
-def _everything_sent(status: dict) -> bool:
-    deliveries = [one for patient in status["patients"] for pair in patient["pairs"] for one in pair["deliveries"]]
-    return bool(deliveries) and all(one["state"] == "SENT" for one in deliveries)
-
-
-def _outcome(pair: RealPair, orthanc: Orthanc, seconds: float) -> Outcome:
-    return Outcome(pair, tuple(orthanc.datasets()), seconds, orthanc.get("/statistics")["CountInstances"])
-
-
-@pytest.fixture(scope="module")
-def with_masks(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Outcome:
-    return _run(tmp_path_factory.mktemp("masks"), shared_data, SCORES_OUT, masks=True)
-
-
-@pytest.fixture(scope="module")
-def without_masks(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Outcome:
-    return _run(tmp_path_factory.mktemp("no_masks"), shared_data, SCORES_OUT, masks=False)
-
-
-@pytest.fixture(scope="module")
-def scores_withheld(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Outcome:
-    return _run(tmp_path_factory.mktemp("withheld"), shared_data, "", masks=True)
 
 
 def test_seg_report_and_summary_arrive_in_time(with_masks: Outcome) -> None:
@@ -205,24 +131,6 @@ def test_without_masks_there_is_a_result_or_a_coded_refusal_and_never_an_empty_s
         assert seg.pixel_array.any()
     if not without_masks.of(SegmentationStorage):
         assert {"NO_TUMOUR_FOUND", "NO_MASK"} & _codes(without_masks.report)
-
-
-@pytest.mark.parametrize("run", ["with_masks", "without_masks", "scores_withheld"])
-def test_dciodvfy_finds_no_error(run: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    outcome: Outcome = request.getfixturevalue(run)
-    for number, dataset in enumerate(outcome.datasets):
-        path = tmp_path / f"{number}.dcm"
-        dataset.save_as(path)
-        said = output_of("dciodvfy", "dicom3tools", path)
-        errors = [line for line in said.splitlines() if line.startswith("Error")]
-        assert errors == [], f"{dataset.SOPClassUID.name}: {errors}"
-
-
-def test_dsrdump_reads_the_report(with_masks: Outcome, tmp_path: Path) -> None:
-    with_masks.report.save_as(tmp_path / "report.dcm")
-    said = output_of("dsrdump", "dcmtk", tmp_path / "report.dcm")
-    assert "Imaging Measurement" in said or "Imaging Report" in said
-    assert "RESEARCH USE ONLY" in said.upper()
 
 
 def _items(node: Dataset) -> Iterator[Dataset]:

@@ -1,0 +1,137 @@
+"""PixelMed's DicomSRValidator, which the IHE Connectathon uses, on whole reports and on each measurement group alone.
+
+Its matching is greedy: in a document with a group of TID 1411 it also measures groups of TID 1501 against TID 1411.
+So every group is validated in a document of its own as well, and there nothing is excused.
+"""
+
+from __future__ import annotations
+
+import atexit
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from pydicom import Dataset, dcmread
+
+from tests.conftest import missing
+from tests.programs import program
+
+JAR = Path("/usr/share/java/pixelmed.jar")
+PROGRAM = Path(__file__).parent / "ValidateReports.java"
+# JDK 17 limits what XPath may do to less than the rules need.
+_OPTIONS = (
+    "-Xmx3g",
+    *(f"-Djdk.xml.{limit}=0" for limit in ("xpathTotalOpLimit", "xpathExprOpLimit", "xpathExprGrpLimit")),
+)
+COMPLETE = "IOD validation complete"
+
+_OUTSIDE = r"\(({}),\"[^\"]*\"\): Content Item not in template$"
+#: What it says of correct reports, by regular expression, and why that is no fault of theirs.
+ACCEPTED: Final[Mapping[str, str]] = {
+    r"Warning: .*/(NUM|CODE|TEXT|UIDREF) " + _OUTSIDE.format(r"\w+,99RESTAGE"): (
+        "our own items in a group: TID 1411 and 1501 are extensible"
+    ),
+    r"Warning: .*/TEXT " + _OUTSIDE.format("121106,DCM"): "the sentence in a group, which extends the templates too",
+    r"Warning: .*\)/TEXT " + _OUTSIDE.format("55112-7,LN"): "the summary before all else, which extends TID 1500",
+    r"Warning: .*/(TEXT|CODE) " + _OUTSIDE.format("276214006,SCT|(111000|111001|111002|111003|122405),DCM"): (
+        "finding category and algorithm, which highdicom writes in every group: later editions than this program's"
+    ),
+    r'Warning: .*Code \((\d+),DCM,"([^"]*)"\) has different code meaning \("(?i:\2)"\) than code meaning in template '
+    r'concept name \("(?i:\2)"\)$': "the meaning is the same but for its capitals, which PS3.16 changed after 2022",
+}
+#: And what it says of a whole document where a group of TID 1501 stands beside one of TID 1411.
+ACCEPTED_BESIDE_OTHERS: Final[Mapping[str, str]] = {
+    r"Error: Template 1411 VolumetricROIMeasurements/.*/\[Row (5|7|10)\] .*: Missing conditional content item$": (
+        "greedy matching: alone in a document, the same group is found to be one of TID 1501, without an error"
+    ),
+}
+
+_IMAGING_MEASUREMENTS, _IMAGE_LIBRARY = "126010", "111028"
+
+
+def complaints(path: Path) -> list[str]:
+    """What it says of a report, whole and group by group, beyond what is accepted."""
+    report = without_repeats(dcmread(path))
+    found = [f"{path.name}: {one}" for one in _said_of(report, {**ACCEPTED, **ACCEPTED_BESIDE_OTHERS})]
+    for number, document in enumerate(groups_alone(report), start=1):
+        found += [f"{path.name}, group {number} alone: {one}" for one in _said_of(document, ACCEPTED)]
+    return found
+
+
+def without_repeats(report: Dataset) -> Dataset:
+    """A copy without those items of the image library that differ from an earlier one in the instance alone.
+
+    Each image costs the rules a tenth of a second, and a report cites hundreds.
+    """
+    document = deepcopy(report)
+    for library in _named(document, _IMAGE_LIBRARY):
+        for group in library.get("ContentSequence") or []:
+            shapes = [_shape(item) for item in group.ContentSequence]
+            items = enumerate(group.ContentSequence)
+            group.ContentSequence = [item for index, item in items if shapes[index] not in shapes[:index]]
+    return document
+
+
+def groups_alone(report: Dataset) -> Iterator[Dataset]:
+    """A document per measurement group, without the others."""
+    count = sum(len(item.ContentSequence) for item in _named(report, _IMAGING_MEASUREMENTS))
+    for number in range(count):
+        document = deepcopy(report)
+        for item in _named(document, _IMAGING_MEASUREMENTS):
+            item.ContentSequence = [item.ContentSequence[number]]
+        yield document
+
+
+def _shape(item: Dataset) -> str:
+    """The item as text, without the instance that it refers to."""
+    bare = deepcopy(item)
+    for reference in bare.get("ReferencedSOPSequence") or []:
+        del reference.ReferencedSOPInstanceUID
+    return str(bare)
+
+
+def _named(report: Dataset, code: str) -> list[Dataset]:
+    items = report.get("ContentSequence") or []
+    return [item for item in items if any(name.CodeValue == code for name in item.get("ConceptNameCodeSequence", ()))]
+
+
+def _said_of(document: Dataset, accepted: Mapping[str, str]) -> list[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "report.dcm"
+        document.save_as(path)
+        lines = _validated(path)
+    found = [line for line in lines if line.startswith(("Error", "Warning"))]
+    found = [line for line in found if not any(re.match(pattern, line) for pattern in accepted)]
+    return found if COMPLETE in lines else [*found, f"not validated: {' '.join(lines).strip()}"]
+
+
+def _validated(path: Path) -> list[str]:
+    """What it says of one file, line by line."""
+    validator = _running_validator()
+    assert validator.stdin is not None
+    assert validator.stdout is not None
+    validator.stdin.write(f"{path}\n")
+    validator.stdin.flush()
+    lines = []
+    for line in validator.stdout:
+        if line.rstrip("\n") == f"END {path}":
+            return lines
+        lines.append(line.rstrip("\n"))
+    raise AssertionError("PixelMed's validator ended: " + " ".join(lines))
+
+
+@cache
+def _running_validator() -> subprocess.Popen[str]:
+    """One process for the whole session: it takes ten seconds to become quick."""
+    if not JAR.exists():
+        missing(f"{JAR} is not installed (Debian package libpixelmed-java)")
+    command = [str(program("java", "pixelmed-apps")), *_OPTIONS, "-cp", str(JAR), str(PROGRAM)]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT, text=True)
+    atexit.register(process.kill)
+    return process
