@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
+
+from pydicom.dataset import Dataset
 
 from pipelines.contract import TimePoint
 
@@ -75,3 +80,20 @@ SEG_KINDS = {TimePoint.BASELINE: Kind.SEG_BASELINE, TimePoint.RESTAGING: Kind.SE
 MAPS_KINDS = {TimePoint.BASELINE: Kind.MAPS_BASELINE, TimePoint.RESTAGING: Kind.MAPS_RESTAGING}
 CONTOURS_KINDS = {TimePoint.BASELINE: Kind.CONTOURS_BASELINE, TimePoint.RESTAGING: Kind.CONTOURS_RESTAGING}
 PRESENTATION_KINDS = {TimePoint.BASELINE: Kind.PRESENTATION_BASELINE, TimePoint.RESTAGING: Kind.PRESENTATION_RESTAGING}
+
+
+@dataclass(frozen=True)
+class Result:
+    """One object of a result. ``kind`` is its name in files and in the ledger; some kinds have several objects."""
+
+    kind: Kind
+    dataset: Dataset
+
+
+def named(results: Sequence[Result]) -> Iterator[tuple[str, Result]]:
+    """Each object with a file name of its own: its kind, numbered from the second object of a kind on."""
+    seen: Counter[Kind] = Counter()
+    for result in results:
+        seen[result.kind] += 1
+        number = seen[result.kind]
+        yield str(result.kind) if number == 1 else f"{result.kind}-{number:03d}", result

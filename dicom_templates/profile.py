@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Final
 
-from dicom_templates.kinds import ITEMS, Item, Kind
+from dicom_templates.kinds import Item
 
 FIRST_SERIES_NUMBER: Final = 9001
 DEFAULT_PREFIX: Final = "AI"
@@ -45,25 +46,32 @@ class Rendering:
     prefix: str = DEFAULT_PREFIX
 
     @property
+    def text(self) -> str:
+        """This rendering as the ledger keeps it: what departs from the default, as JSON; empty for the default."""
+        departures = {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if getattr(self, field.name) != field.default
+        }
+        return json.dumps(departures, sort_keys=True) if departures else ""
+
+    @property
     def key(self) -> str:
         """Part of every UID, so that no UID ever has two contents; empty for the default rendering."""
-        if self == DEFAULT_RENDERING:
-            return ""
-        return hashlib.sha256(repr(self).encode()).hexdigest()[:12]
+        return hashlib.sha256(self.text.encode()).hexdigest()[:12] if self.text else ""
+
+    @classmethod
+    def read(cls, text: str) -> Rendering:
+        """The rendering that the ledger keeps as ``text``."""
+        departures = json.loads(text) if text else {}
+        if "title" in departures:
+            departures["title"] = ReportTitle(departures["title"])
+        if "report_class" in departures:
+            departures["report_class"] = ReportClass(departures["report_class"])
+        return cls(**departures)
 
 
 DEFAULT_RENDERING: Final = Rendering()
-
-
-@dataclass(frozen=True)
-class Order:
-    """One rendering of one result, with the items that somebody wants of it."""
-
-    rendering: Rendering
-    items: frozenset[Item]
-
-    def wants(self, kind: Kind) -> bool:
-        return ITEMS[kind] in self.items
 
 
 DEFAULT_ITEMS: Final = frozenset({Item.SEG, Item.REPORT, Item.SUMMARY})

@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.uid import EnhancedMRImageStorage
+from pydicom.uid import MRImageStorage
+from pydicom.valuerep import DSfloat
 
 from dicom_templates.errors import TemplateError
+from dicom_templates.planes import ORIENTATION_NOISE, Plane, on_grid, planes, slice_planes
 from pipelines.contract import Case, Code, Exam, InputUnfit, Role
 
 #: Patient module (PS3.3 C.7.1.1) and what a site adds to tell patients apart.
@@ -37,11 +39,8 @@ _IMAGE = (
     *("PixelSpacing", "SliceThickness", "ImageOrientationPatient", "ImagePositionPatient"),
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
 )
+_FRAMES = ("NumberOfFrames", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 _TAGS = [*PATIENT, *STUDY, *_IMAGE]
-
-#: Scanners print direction cosines with rounding noise of about 1e-6 to 1e-5; 1e-4 moves a corner by 0.02 mm.
-_ORIENTATION_NOISE = 1e-4
-_POSITION_TOLERANCE_MM = 0.05
 
 
 @dataclass(frozen=True)
@@ -75,25 +74,33 @@ def study_header(exam: Exam) -> Dataset:
     return read_header(exam.t2_paths[0])
 
 
-def t2_headers(exam: Exam) -> tuple[Dataset, ...]:
-    """Headers of the axial T2: one per slice in slice order, or the one Enhanced MR object.
+def t2_planes(exam: Exam) -> tuple[Plane, ...]:
+    """The plane of every slice of the exam's axial T2, in slice order: its classic images, or Enhanced MR frames.
 
-    Orientations that differ by rounding are made equal. Raises InputUnfit where a segmentation cannot be placed,
-    TemplateError where the files are not those of ``exam.t2`` slice by slice.
+    Raises InputUnfit where an object on this grid could not be placed in the patient, TemplateError where the files
+    are not those of ``exam.t2`` slice by slice.
     """
     headers = tuple(read_header(path) for path in exam.t2_paths)
     for header in headers:
-        if not str(header.get("FrameOfReferenceUID", "")):
-            raise InputUnfit(
-                Code.NO_FRAME_OF_REFERENCE,
-                "the axial T2 has no Frame of Reference UID, so a segmentation of it cannot be placed; send a T2 "
-                "series with one",
-            )
-    if headers and headers[0].SOPClassUID == EnhancedMRImageStorage:
-        return headers
-    _harmonise_orientation(headers)
-    _check_slice_order(exam, headers)
-    return headers
+        need_frame_of_reference(header, "the axial T2")
+    found = planes(headers)
+    _check_parallel(found)
+    ordered = slice_planes(exam, headers)
+    if found[0].frame is None and [plane.key for plane in ordered] != [plane.key for plane in found]:
+        raise TemplateError("the T2 files are not in the order of their slices")
+    if not on_grid(ordered[0], exam.t2):
+        raise TemplateError("rows and columns of the T2 grid do not run as those of its files")
+    return ordered
+
+
+def need_frame_of_reference(header: Dataset, what: str) -> None:
+    """Raises InputUnfit where an image has no Frame of Reference UID: nothing made of it could be placed."""
+    if not str(header.get("FrameOfReferenceUID", "")):
+        raise InputUnfit(
+            Code.NO_FRAME_OF_REFERENCE,
+            f"{what} has no Frame of Reference UID, so that no segmentation or map of it can be placed; send a series "
+            "with one",
+        )
 
 
 def used_roles(exam: Exam) -> tuple[Role, ...]:
@@ -149,6 +156,24 @@ def for_highdicom(header: Dataset, slice_thickness_mm: float) -> Dataset:
     return copy
 
 
+def classic_images(found: Sequence[Plane], slice_thickness_mm: float) -> list[Dataset]:
+    """A classic image for each plane, for highdicom to take geometry and identity from.
+
+    Orientations that differ by rounding are made equal, which highdicom asks for. The images that stand in for
+    frames have made-up UIDs: the caller writes the references to the planes itself.
+    """
+    images = []
+    for number, plane in enumerate(found, start=1):
+        image = for_highdicom(_without_frames(plane.header), plane.thickness or slice_thickness_mm)
+        image.ImageOrientationPatient = decimals(found[0].orientation)
+        if plane.frame is not None:
+            image.SOPClassUID, image.SOPInstanceUID = MRImageStorage, f"2.25.{number}"
+            image.ImagePositionPatient = decimals(plane.position)
+            image.PixelSpacing = decimals(plane.spacing)
+        images.append(image)
+    return images
+
+
 def prefill(dataset: Dataset, keywords: Iterable[str]) -> None:
     """Add the named attributes, empty, where they are missing."""
     for keyword in keywords:
@@ -156,38 +181,24 @@ def prefill(dataset: Dataset, keywords: Iterable[str]) -> None:
             setattr(dataset, keyword, "")
 
 
-def _harmonise_orientation(headers: Sequence[Dataset]) -> None:
-    reference = np.array(headers[0].ImageOrientationPatient, dtype=float)
-    for header in headers[1:]:
-        departure = np.abs(np.array(header.ImageOrientationPatient, dtype=float) - reference).max()
-        if departure > _ORIENTATION_NOISE:
+def _without_frames(header: Dataset) -> Dataset:
+    bare = Dataset()
+    bare.update({element.tag: element for element in header if element.keyword not in _FRAMES})
+    return bare
+
+
+def decimals(values: Iterable[float]) -> list[DSfloat]:
+    """Numbers as decimal strings of at most 16 characters (PS3.5 6.2)."""
+    return [DSfloat(value, auto_format=True) for value in values]
+
+
+def _check_parallel(found: Sequence[Plane]) -> None:
+    if not found or any(len(plane.orientation) != 6 or len(plane.position) != 3 for plane in found):
+        raise InputUnfit(Code.NO_GEOMETRY, "an image of the axial T2 has no position or orientation in the patient")
+    reference = np.array(found[0].orientation)
+    for plane in found[1:]:
+        departure = np.abs(np.array(plane.orientation) - reference).max()
+        if departure > ORIENTATION_NOISE:
             raise InputUnfit(
                 Code.MIXED_ORIENTATIONS, f"direction cosines of the axial T2 slices differ by {departure:.5f}"
             )
-        header.ImageOrientationPatient = list(headers[0].ImageOrientationPatient)
-
-
-def _check_slice_order(exam: Exam, headers: Sequence[Dataset]) -> None:
-    if len(headers) != exam.t2.array.shape[0]:
-        raise TemplateError(f"{len(headers)} T2 files for {exam.t2.array.shape[0]} slices")
-    corner = exam.t2.affine[:3, 3]
-    for index, header in enumerate(headers):
-        if (header.Rows, header.Columns) != exam.t2.array.shape[1:]:
-            raise TemplateError(f"T2 file {index} has {header.Rows}×{header.Columns} pixels, not the grid's")
-        expected = corner + index * exam.t2.affine[:3, 0]
-        found = np.array(header.ImagePositionPatient, dtype=float)
-        if np.abs(found - expected).max() > _POSITION_TOLERANCE_MM:
-            raise TemplateError(f"T2 file {index} lies at {found.tolist()}, its slice at {expected.tolist()}")
-    _check_in_plane(exam, headers[0])
-
-
-def _check_in_plane(exam: Exam, header: Dataset) -> None:
-    """Rows and columns of the grid run as the file's do (PS3.3 C.7.6.2.1.1, equation C.7.6.2.1-1)."""
-    cosines = np.array(header.ImageOrientationPatient, dtype=float)
-    row_spacing, column_spacing = (float(value) for value in header.PixelSpacing)
-    along_columns, along_rows = exam.t2.affine[:3, 1], exam.t2.affine[:3, 2]
-    if not (
-        np.allclose(along_columns, cosines[3:] * row_spacing, atol=1e-3)
-        and np.allclose(along_rows, cosines[:3] * column_spacing, atol=1e-3)
-    ):
-        raise TemplateError("rows and columns of the T2 grid do not run as those of its files")

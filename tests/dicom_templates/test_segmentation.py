@@ -2,20 +2,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from pydicom import dcmread
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import EnhancedMRImageStorage, ExplicitVRLittleEndian
+from pydicom.dataset import Dataset
 
-from dicom_templates.check_segmentation import check_segmentation, read_mask
+from dicom_templates.check_codes import check_codes
+from dicom_templates.check_segmentation import check_segmentation, read_segment
 from dicom_templates.encode import encode, reread
 from dicom_templates.errors import TemplateError
 from dicom_templates.identity import ResultIdentity
+from dicom_templates.kinds import Kind
 from dicom_templates.segmentation import build_segmentation
+from dicom_templates.sources import t2_planes
 from pipelines.contract import Code, Exam, Findings, InputUnfit, Mask, MaskOrigin, Patient, TimePoint
+from tests.dicom_templates.made_images import enhance, with_structures
+from tests.dicom_templates.validated import complaints
 
 MakeExam = Callable[..., Exam]
 BASELINE = TimePoint.BASELINE
@@ -102,7 +107,7 @@ def test_an_empty_or_misplaced_mask_is_refused(make_exam: MakeExam, identity: Re
 
 def test_files_out_of_slice_order_are_refused(make_exam: MakeExam, identity: ResultIdentity) -> None:
     exam = make_exam(BASELINE)
-    with pytest.raises(TemplateError, match="T2 file 0 lies at"):
+    with pytest.raises(TemplateError, match="not in the order of their slices"):
         build_segmentation(replace(exam, t2_paths=exam.t2_paths[::-1]), identity, BASELINE)
 
 
@@ -132,8 +137,9 @@ def test_orientation_noise_is_evened_out_and_real_tilt_is_not(make_exam: MakeExa
 
         return edit
 
-    exam = make_exam(BASELINE, edit=turn(1e-5))
-    check_segmentation(reread(build_segmentation(exam, identity, BASELINE)), exam)
+    for noise in (1e-6, 1e-5):
+        exam = make_exam(BASELINE, edit=turn(noise))
+        check_segmentation(reread(build_segmentation(exam, identity, BASELINE)), exam)
     with pytest.raises(InputUnfit, match="differ") as refusal:
         build_segmentation(make_exam(BASELINE, edit=turn(1e-2)), identity, BASELINE)
     assert refusal.value.code is Code.MIXED_ORIENTATIONS
@@ -183,50 +189,106 @@ def test_the_same_work_gives_the_same_bytes(make_exam: MakeExam, identity: Resul
     assert first == second
 
 
-def test_an_enhanced_source_gets_its_planes_in_frame_order(
-    make_exam: MakeExam, identity: ResultIdentity, enhance: Callable[[Exam], Exam]
+@pytest.mark.parametrize("own_groups", [False, True])
+def test_an_enhanced_source_is_named_frame_by_frame(
+    make_exam: MakeExam, identity: ResultIdentity, own_groups: bool
 ) -> None:
-    exam = enhance(make_exam(BASELINE))
+    classic = make_exam(BASELINE)
+    path = enhance(classic.t2_paths, own_groups=own_groups)
+    exam = replace(classic, t2_paths=(path,))
     assert exam.mask is not None
     seg = reread(build_segmentation(exam, identity, BASELINE))
     assert np.array_equal(written_mask(seg, exam), exam.mask.array)
-    assert np.array_equal(read_mask(seg, exam, {}), exam.mask.array)
+    assert {str(item.ReferencedSOPInstanceUID) for item in seg.SourceImageSequence} == {dcmread(path).SOPInstanceUID}
+    sources = dcmread(path).PerFrameFunctionalGroupsSequence
+    for frame in seg.PerFrameFunctionalGroupsSequence:
+        source = frame.DerivationImageSequence[0].SourceImageSequence[0]
+        there = sources[source.ReferencedFrameNumber - 1].PlanePositionSequence[0].ImagePositionPatient
+        assert np.allclose(there, frame.PlanePositionSequence[0].ImagePositionPatient)
     check_segmentation(seg, exam)
 
 
-@pytest.fixture
-def enhance() -> Callable[[Exam], Exam]:
-    """The synthetic exam as one Enhanced MR object whose frames run from the top slice down."""
+def test_wall_and_lumen_are_further_segments_that_may_overlap_the_tumour(
+    make_exam: MakeExam, identity: ResultIdentity, model: Any
+) -> None:
+    exam = with_structures(make_exam(BASELINE), model)
+    assert exam.mask is not None and (exam.structures[0].array & exam.mask.array).any()
+    seg = reread(build_segmentation(exam, identity, BASELINE))
+    check_segmentation(seg, exam)
+    labels = [segment.SegmentLabel for segment in seg.SegmentSequence]
+    assert labels == [
+        "Rectal tumour baseline (reader)",
+        "Rectal wall baseline (model)",
+        "Rectal lumen baseline (model)",
+    ]
+    types = [segment.SegmentedPropertyTypeCodeSequence[0] for segment in seg.SegmentSequence]
+    assert [(code.CodeValue, code.CodingSchemeDesignator) for code in types] == [
+        ("372087000", "SCT"),
+        ("15388", "FMA"),
+        ("113342003", "SCT"),
+    ]
+    assert len({tuple(segment.RecommendedDisplayCIELabValue) for segment in seg.SegmentSequence}) == 3
+    assert [segment.SegmentAlgorithmType for segment in seg.SegmentSequence] == ["MANUAL", "AUTOMATIC", "AUTOMATIC"]
+    wall = read_segment(seg, exam, t2_planes(exam), 2)
+    assert np.array_equal(wall, exam.structures[0].array)
+    check_codes(seg)
 
-    def make(exam: Exam) -> Exam:
-        slices = [dcmread(path) for path in exam.t2_paths][::-1]
-        ds = Dataset()
-        for keyword in ("PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex"):
-            ds[keyword] = slices[0][keyword]
-        for keyword in ("StudyInstanceUID", "StudyDate", "StudyTime", "AccessionNumber", "StudyID", "Modality"):
-            ds[keyword] = slices[0][keyword]
-        for keyword in ("SeriesInstanceUID", "FrameOfReferenceUID", "Rows", "Columns", "ReferringPhysicianName"):
-            ds[keyword] = slices[0][keyword]
-        ds.SOPClassUID, ds.SOPInstanceUID = EnhancedMRImageStorage, "1.2.826.0.1.999.1.4.100"
-        ds.NumberOfFrames = len(slices)
-        shared, measures, orientation = Dataset(), Dataset(), Dataset()
-        measures.PixelSpacing, measures.SliceThickness = slices[0].PixelSpacing, slices[0].SliceThickness
-        orientation.ImageOrientationPatient = slices[0].ImageOrientationPatient
-        shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = [measures], [orientation]
-        ds.SharedFunctionalGroupsSequence = [shared]
-        frames = []
-        for one in slices:
-            frame, position = Dataset(), Dataset()
-            position.ImagePositionPatient = one.ImagePositionPatient
-            frame.PlanePositionSequence = [position]
-            frames.append(frame)
-        ds.PerFrameFunctionalGroupsSequence = frames
-        ds.file_meta = FileMetaDataset()
-        ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID
-        ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
-        path = exam.t2_paths[0].parent / "enhanced.dcm"
-        ds.save_as(path, enforce_file_format=True)
-        return replace(exam, t2_paths=(path,))
 
-    return make
+def test_structures_without_a_tumour_mask_make_no_segmentation(
+    make_exam: MakeExam, identity: ResultIdentity, model: Any
+) -> None:
+    exam = replace(with_structures(make_exam(BASELINE), model), mask=None)
+    with pytest.raises(TemplateError, match="no tumour mask"):
+        build_segmentation(exam, identity, BASELINE)
+
+
+def test_an_empty_structure_is_refused_by_name(make_exam: MakeExam, identity: ResultIdentity, model: Any) -> None:
+    exam = with_structures(make_exam(BASELINE), model)
+    empty = replace(exam.structures[1], array=np.zeros_like(exam.structures[1].array))
+    with pytest.raises(TemplateError, match="the rectal lumen mask of the baseline exam is empty"):
+        build_segmentation(replace(exam, structures=(empty,)), identity, BASELINE)
+
+
+def test_filed_in_the_restaging_study_it_still_leads_to_the_baseline_images(
+    make_exam: MakeExam, identity: ResultIdentity
+) -> None:
+    exam, restaging = make_exam(BASELINE), make_exam(TimePoint.RESTAGING)
+    seg = reread(build_segmentation(exam, identity, BASELINE, restaging))
+    study = dcmread(restaging.t2_paths[0])
+    for keyword in ("StudyInstanceUID", "StudyDate", "AccessionNumber"):
+        assert seg[keyword].value == study[keyword].value
+    assert seg.FrameOfReferenceUID == dcmread(exam.t2_paths[0]).FrameOfReferenceUID
+    assert "ReferencedSeriesSequence" not in seg
+    (other,) = seg.StudiesContainingOtherReferencedInstancesSequence
+    assert other.StudyInstanceUID == exam.files.study_uids[0]
+    assert "baseline" in seg.SeriesDescription
+    check_segmentation(seg, exam)
+
+
+def test_the_readers_own_object_stays_what_it_is(make_exam: MakeExam, identity: ResultIdentity) -> None:
+    """Ours is a copy: another series, another instance, another maker."""
+    exam = make_exam(BASELINE)
+    assert exam.mask is not None
+    theirs = replace(exam.mask, source_sop_uid="1.2.826.0.1.999.1.20.1")
+    seg = build_segmentation(replace(exam, mask=theirs), identity, BASELINE)
+    assert seg.SOPInstanceUID == identity.sop_uid(Kind.SEG_BASELINE) != theirs.source_sop_uid
+    assert seg.SeriesInstanceUID == identity.series_uid(Kind.SEG_BASELINE) and seg.Manufacturer == "Restage"
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize("refiled", [False, True])
+def test_dciodvfy_has_nothing_against_several_segments(
+    make_exam: MakeExam, identity: ResultIdentity, model: Any, tmp_path: Path, refiled: bool
+) -> None:
+    exam = with_structures(make_exam(BASELINE), model)
+    filed = make_exam(TimePoint.RESTAGING) if refiled else None
+    assert complaints(build_segmentation(exam, identity, BASELINE, filed), tmp_path, "Segmentation") == []
+
+
+@pytest.mark.peers
+def test_dciodvfy_has_nothing_against_frames_of_an_enhanced_image(
+    make_exam: MakeExam, identity: ResultIdentity, tmp_path: Path
+) -> None:
+    exam = make_exam(BASELINE)
+    enhanced = replace(exam, t2_paths=(enhance(exam.t2_paths),))
+    assert complaints(build_segmentation(enhanced, identity, BASELINE), tmp_path, "Segmentation") == []
