@@ -197,12 +197,12 @@ def _check_references(report: Dataset, findings: Findings, segmentations: Mappin
     evidence = dict(_evidence(report))
     if unknown := (cited | set(evidence)) - known:
         raise ResultUnfit(f"SR: cites {sorted(unknown)[0]}, which is no source of these findings")
-    if lacking := cited - set(evidence):
-        raise ResultUnfit(f"SR: {sorted(lacking)[0]} is cited and not in evidence")
-    if set(evidence.values()) != studies:
-        raise ResultUnfit("SR: the studies in evidence are not those of the exams")
     if segments := {str(ds.SOPInstanceUID) for ds in segmentations.values()} - cited:
         raise ResultUnfit(f"SR: SEG {sorted(segments)[0]} is not cited")
+    if lacking := known - set(evidence):
+        raise ResultUnfit(f"SR: {sorted(lacking)[0]} was used and is not in evidence")
+    if set(evidence.values()) != studies:
+        raise ResultUnfit("SR: the studies in evidence are not those of the exams")
 
 
 def _evidence(report: Dataset) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import highdicom as hd
 from highdicom.sr import RelationshipTypeValues as Relationship
+from pydicom.dataset import Dataset
 
 from dicom_templates import codes, wording
 from dicom_templates.identity import MODEL_NAME, ResultIdentity
@@ -23,7 +24,7 @@ def observer(identity: ResultIdentity) -> hd.sr.ObservationContext:
 
 
 def image_library(used: UsedSeries) -> hd.sr.ContainerContentItem:
-    """TID 1600 with only the images used, restaging first.
+    """TID 1600 with only the series used, restaging first, each with one image that stands for it.
 
     Descriptors that a series shares stand once, on its group: sixteen of them on every image make 5 kB per image.
     """
@@ -61,7 +62,8 @@ def version_sentence(identity: ResultIdentity) -> str:
 
 def _library_group(when: TimePoint, series: SeriesHeaders) -> hd.sr.ContainerContentItem:
     first = series.headers[0]
-    role = f"{wording.TIME_POINT_WORDS[when]} {wording.ROLE_WORDS[series.role]}: '{series.description}'"
+    role = f"{wording.TIME_POINT_WORDS[when]} {wording.ROLE_WORDS[series.role]}: '{series.description}', "
+    role += f"{len(series.headers)} images, all of them in evidence"
     items: list[hd.sr.ContentItem] = [
         hd.sr.TextContentItem(codes.SERIES_USED.concept, role, relationship_type=Relationship.HAS_ACQ_CONTEXT),
         hd.sr.CodeContentItem(codes.MODALITY, codes.MR, relationship_type=Relationship.HAS_ACQ_CONTEXT),
@@ -76,16 +78,24 @@ def _library_group(when: TimePoint, series: SeriesHeaders) -> hd.sr.ContainerCon
                 codes.FRAME_OF_REFERENCE, first.FrameOfReferenceUID, relationship_type=Relationship.HAS_ACQ_CONTEXT
             )
         )
-    items += [
+    middle = _middle(series)
+    items.append(
         hd.sr.ImageContentItem(
             name=codes.SOURCE,
-            referenced_sop_class_uid=header.SOPClassUID,
-            referenced_sop_instance_uid=header.SOPInstanceUID,
+            referenced_sop_class_uid=middle.SOPClassUID,
+            referenced_sop_instance_uid=middle.SOPInstanceUID,
             relationship_type=Relationship.CONTAINS,
         )
-        for header in series.headers
-    ]
+    )
     return container(codes.IMAGE_LIBRARY_GROUP, items, continuous=True)
+
+
+def _middle(series: SeriesHeaders) -> Dataset:
+    """The image that stands for its series. The others are in evidence: a viewer prints a line for each one here."""
+    in_order = sorted(
+        series.headers, key=lambda header: (int(header.get("InstanceNumber") or 0), header.SOPInstanceUID)
+    )
+    return in_order[len(in_order) // 2]
 
 
 def series_sentences(exam: Exam) -> Iterator[str]:

@@ -113,6 +113,17 @@ def test_the_tumour_has_one_tracking_uid_in_report_and_seg(
         assert seg.SegmentSequence[0].TrackingUID == expected
 
 
+def evidence_uids(report: Dataset) -> set[str]:
+    """Every object in evidence."""
+    return {
+        str(instance.ReferencedSOPInstanceUID)
+        for keyword in ("CurrentRequestedProcedureEvidenceSequence", "PertinentOtherEvidenceSequence")
+        for study in report.get(keyword, [])
+        for series in study.ReferencedSeriesSequence
+        for instance in series.ReferencedSOPSequence
+    }
+
+
 def test_it_is_filed_in_the_restaging_study_and_cites_both(
     make_findings: MakeFindings, identity: ResultIdentity
 ) -> None:
@@ -121,7 +132,8 @@ def test_it_is_filed_in_the_restaging_study_and_cites_both(
     assert evidence_studies(report, "CurrentRequestedProcedureEvidenceSequence") == {"1.2.826.0.1.999.2"}
     assert evidence_studies(report, "PertinentOtherEvidenceSequence") == {"1.2.826.0.1.999.1"}
     library = [item for item in items(report) if item.ValueType == "IMAGE"]
-    assert len(library) == 9 + 9 + 2  # the images of both exams, and both segments
+    assert len(library) == 1 + 1 + 2  # an image for each series, and both segments
+    assert len(evidence_uids(report)) == 9 + 9 + 2, "every image that was used, and both segmentations"
     assert library[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID.startswith("1.2.826.0.1.999.2.4")
 
 

@@ -135,9 +135,12 @@ def test_a_source_with_several_b_values_is_cited_whole_and_named_with_them(
     made = objects(replace(findings, case=Case(findings.case.baseline, with_dwi)), identity)
     report = made[Kind.REPORT]
     cited = [
-        item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID for item in items(report) if item.ValueType == "IMAGE"
+        str(instance.ReferencedSOPInstanceUID)
+        for study in report.CurrentRequestedProcedureEvidenceSequence
+        for series in study.ReferencedSeriesSequence
+        for instance in series.ReferencedSOPSequence
     ]
-    assert sum(str(uid).startswith("1.2.826.0.1.999.2.5.") for uid in cited) == 9
+    assert sum(uid.startswith("1.2.826.0.1.999.2.5.") for uid in cited) == 9
     assert "Restaging DWI: 'ep2d_diff_b50_400_800', b 50, 400, 800 s/mm², 9 objects" in texts(report)
 
 
