@@ -5,60 +5,142 @@ Programs that validate DICOM pass an all-zero mask, a mirrored one, and the numb
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from pydicom.dataset import Dataset
-from pydicom.uid import Comprehensive3DSRStorage, SecondaryCaptureImageStorage, SegmentationStorage
 
+from dicom_templates import codes
 from dicom_templates.check_codes import check_codes
+from dicom_templates.check_contours import check_contours
+from dicom_templates.check_document import check_document
+from dicom_templates.check_maps import check_maps
+from dicom_templates.check_presentation import check_presentation
+from dicom_templates.check_rejection import check_rejections
 from dicom_templates.check_report import check_report
 from dicom_templates.check_segmentation import check_segmentation
 from dicom_templates.encode import reread
 from dicom_templates.errors import ResultUnfit
-from dicom_templates.identity import PHANTOM, RESEARCH, phantom_mask, phantom_trained
+from dicom_templates.identity import PHANTOM, RESEARCH, ResultIdentity, phantom_mask, phantom_trained
+from dicom_templates.kinds import CONTOURS_KINDS, MAPS_KINDS, PRESENTATION_KINDS, SEG_KINDS, Item, Kind, Result
+from dicom_templates.parametric_map import is_phantom, maps_of
+from dicom_templates.profile import DEFAULT_ITEMS
 from dicom_templates.sources import PATIENT, STUDY, prefill, reported_exam, study_header
+from dicom_templates.withdrawal import Withdrawal
 from pipelines.contract import Exam, Findings, TimePoint
 
+TIME_POINTS = {
+    kind: time_point
+    for kinds in (SEG_KINDS, MAPS_KINDS, CONTOURS_KINDS, PRESENTATION_KINDS)
+    for time_point, kind in kinds.items()
+}
 
-def check(datasets: Sequence[Dataset], findings: Findings) -> None:
+
+def check(
+    results: Sequence[Result], findings: Findings, identity: ResultIdentity, items: Collection[Item] = DEFAULT_ITEMS
+) -> None:
     """Raises ResultUnfit naming the object and what is wrong with it.
 
     Masks equal the findings' voxel for voxel and are not empty; patient and study are those of the source images;
     every reference leads to a source image or to a SEG of this result; every (code, meaning) pair is a published
     one; the report's numbers are the findings', all of them and no others.
     """
-    decoded = [reread(dataset) for dataset in datasets]
+    decoded = [Result(result.kind, reread(result.dataset)) for result in results]
     _check_unique(decoded)
-    segmentations = _match_segmentations(decoded, findings)
-    for time_point, segmentation in segmentations.items():
-        exam = _exam(findings, time_point)
-        _check_common(segmentation, exam, findings, phantom_mask(findings, time_point))
-        check_segmentation(segmentation, exam)
-    filed = reported_exam(findings.case)
-    for report in _of_class(decoded, Comprehensive3DSRStorage, exactly=1):
-        _check_common(report, filed, findings, phantom_trained(findings))
-        check_report(report, findings, segmentations)
-    for page in _of_class(decoded, SecondaryCaptureImageStorage, exactly=1):
-        _check_common(page, filed, findings, phantom_trained(findings))
-        _check_page(page)
+    objects = _by_kind(decoded)
+    _check_complete(objects, _expected(findings, identity, items))
+    for result in decoded:
+        filed = _filed_in(result.kind, findings, identity)
+        _check_common(result, filed, _is_phantom(result.kind, findings), identity)
+    segmentations = {time_point: objects[kind][0] for time_point, kind in SEG_KINDS.items() if kind in objects}
+    for kind, datasets in objects.items():
+        if kind in TIME_POINTS:
+            _check_pictures(kind, datasets, findings)
+        elif kind is Kind.REPORT:
+            check_report(datasets[0], findings, segmentations, identity.rendering)
+        elif kind is Kind.SUMMARY:
+            check_page(datasets[0])
+        elif kind is Kind.PDF:
+            check_document(datasets[0], findings)
 
 
-def _match_segmentations(decoded: Sequence[Dataset], findings: Findings) -> Mapping[TimePoint, Dataset]:
-    """Our SEG of each exam that has a mask: one each, and none besides."""
-    by_study = {str(ds.StudyInstanceUID): ds for ds in decoded if ds.SOPClassUID == SegmentationStorage}
-    matched = {}
+def check_withdrawal(results: Sequence[Result], withdrawal: Withdrawal) -> None:
+    """Raises ResultUnfit unless every object that was sent is rejected in its study, and the page says so."""
+    decoded = [Result(result.kind, reread(result.dataset)) for result in results]
+    _check_unique(decoded)
+    check_rejections([result for result in decoded if result.kind is not Kind.WITHDRAWN], withdrawal)
+    for page in (result.dataset for result in decoded if result.kind is Kind.WITHDRAWN):
+        check_page(page)
+    for result in decoded:
+        check_codes(result.dataset)
+
+
+def _by_kind(results: Iterable[Result]) -> dict[Kind, list[Dataset]]:
+    objects: dict[Kind, list[Dataset]] = {}
+    for result in results:
+        objects.setdefault(result.kind, []).append(result.dataset)
+    return objects
+
+
+def _check_pictures(kind: Kind, datasets: Sequence[Dataset], findings: Findings) -> None:
+    """What belongs to one exam, against that exam."""
+    exam = _exam(findings, TIME_POINTS[kind])
+    if kind in SEG_KINDS.values():
+        check_segmentation(datasets[0], exam)
+    elif kind in MAPS_KINDS.values():
+        check_maps(datasets, exam, findings)
+    elif kind in CONTOURS_KINDS.values():
+        check_contours(datasets, exam)
+    else:
+        check_presentation(datasets[0], exam)
+
+
+def _expected(findings: Findings, identity: ResultIdentity, items: Collection[Item]) -> set[Kind]:
+    """The kinds of object that these findings make for these items."""
+    whole = {Kind.REPORT: Item.REPORT, Kind.SUMMARY: Item.SUMMARY, Kind.PDF: Item.PDF}
+    expected = {kind for kind, item in whole.items() if item in items}
     for exam in findings.case.exams:
-        found = by_study.pop(str(study_header(exam).StudyInstanceUID), None)
-        if (found is None) != (exam.mask is None):
-            raise ResultUnfit(f"SEG: {exam.files.time_point} has {'no' if found is None else 'a'} SEG, unlike its mask")
-        if found is not None:
-            matched[exam.files.time_point] = found
-    if by_study:
-        raise ResultUnfit(f"SEG: study {next(iter(by_study))} is no exam of these findings")
-    return matched
+        time_point = exam.files.time_point
+        if Item.MAPS in items and maps_of(exam, findings):
+            expected.add(MAPS_KINDS[time_point])
+        if exam.mask is None:
+            continue
+        expected |= {SEG_KINDS[time_point]} if Item.SEG in items else set()
+        expected |= {CONTOURS_KINDS[time_point]} if Item.CONTOURS in items else set()
+        if Item.PRESENTATION in items and _filed_in(SEG_KINDS[time_point], findings, identity) is exam:
+            expected.add(PRESENTATION_KINDS[time_point])
+    return expected
 
 
-def _check_common(dataset: Dataset, exam: Exam, findings: Findings, phantom: bool) -> None:
+def _check_complete(objects: Mapping[Kind, Sequence[Dataset]], expected: set[Kind]) -> None:
+    """Every object that was asked for is there, and none besides."""
+    several = {*MAPS_KINDS.values(), *CONTOURS_KINDS.values()}
+    for kind in sorted(expected - set(objects)):
+        raise ResultUnfit(f"the {kind} is missing")
+    for kind, datasets in objects.items():
+        if kind not in expected:
+            raise ResultUnfit(f"a {kind} that the findings do not ask for")
+        if len(datasets) > 1 and kind not in several:
+            raise ResultUnfit(f"{len(datasets)} objects of kind {kind}, not one")
+
+
+def _filed_in(kind: Kind, findings: Findings, identity: ResultIdentity) -> Exam:
+    """The exam whose study an object belongs in."""
+    if kind in TIME_POINTS and identity.rendering.in_baseline_study:
+        return _exam(findings, TIME_POINTS[kind])
+    return reported_exam(findings.case)
+
+
+def _is_phantom(kind: Kind, findings: Findings) -> bool:
+    if kind not in TIME_POINTS:
+        return phantom_trained(findings)
+    if kind in MAPS_KINDS.values():
+        return is_phantom(maps_of(_exam(findings, TIME_POINTS[kind]), findings))
+    return phantom_mask(findings, TIME_POINTS[kind])
+
+
+def _check_common(result: Result, exam: Exam, phantom: bool, identity: ResultIdentity) -> None:
+    """Whose and which study it is, its series, its description, its codes."""
+    dataset = result.dataset
     name = str(dataset.Modality)
     source = study_header(exam)
     prefill(source, ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID"))
@@ -70,14 +152,21 @@ def _check_common(dataset: Dataset, exam: Exam, findings: Findings, phantom: boo
     if exam.files.patient.patient_id != str(dataset.PatientID):
         raise ResultUnfit(f"{name}: patient {dataset.PatientID!r} is not the findings' patient")
     description = str(dataset.SeriesDescription)
-    if not (description.startswith("AI ") and description.endswith(RESEARCH) and len(description) <= 64):
-        raise ResultUnfit(f"{name}: series description {description!r} must begin with 'AI' and end with {RESEARCH!r}")
+    prefix = f"{identity.rendering.prefix} "
+    if not (description.startswith(prefix) and description.endswith(RESEARCH) and len(description) <= 64):
+        raise ResultUnfit(
+            f"{name}: series description {description!r} must begin with {prefix!r}, end with {RESEARCH!r}"
+        )
+    if str(dataset.SeriesInstanceUID) != identity.series_uid(result.kind):
+        raise ResultUnfit(f"{name}: it is in another series than the {result.kind} of this pair")
     if phantom != (PHANTOM in description):
         raise ResultUnfit(f"{name}: series description {description!r} is wrong about {PHANTOM}")
+    if [str(one.CodingSchemeDesignator) for one in dataset.CodingSchemeIdentificationSequence] != [codes.SCHEME]:
+        raise ResultUnfit(f"{name}: it does not say whose the codes of {codes.SCHEME} are")
     check_codes(dataset)
 
 
-def _check_page(page: Dataset) -> None:
+def check_page(page: Dataset) -> None:
     if page.get("BurnedInAnnotation") != "YES":
         raise ResultUnfit("OT: the page shows a name and must say so in Burned In Annotation")
     pixels = page.pixel_array
@@ -85,19 +174,13 @@ def _check_page(page: Dataset) -> None:
         raise ResultUnfit("OT: the page is empty")
 
 
-def _check_unique(decoded: Iterable[Dataset]) -> None:
+def _check_unique(decoded: Iterable[Result]) -> None:
     seen: set[str] = set()
-    for dataset in decoded:
-        if str(dataset.SOPInstanceUID) in seen:
-            raise ResultUnfit(f"{dataset.Modality}: SOP Instance UID {dataset.SOPInstanceUID} is used twice")
-        seen.add(str(dataset.SOPInstanceUID))
-
-
-def _of_class(decoded: Iterable[Dataset], sop_class: str, exactly: int) -> list[Dataset]:
-    found = [dataset for dataset in decoded if dataset.SOPClassUID == sop_class]
-    if len(found) != exactly:
-        raise ResultUnfit(f"{len(found)} objects of class {sop_class}, not {exactly}")
-    return found
+    for result in decoded:
+        uid = str(result.dataset.SOPInstanceUID)
+        if uid in seen:
+            raise ResultUnfit(f"{result.kind}: SOP Instance UID {uid} is used twice")
+        seen.add(uid)
 
 
 def _exam(findings: Findings, time_point: TimePoint) -> Exam:

@@ -1,31 +1,62 @@
-"""Fonts of the summary page, and what to draw where no font has a character."""
+"""Fonts of the drawn pages, and what to draw where no font has a character."""
 
 from __future__ import annotations
 
 from functools import cache
+from unicodedata import east_asian_width
 
 from matplotlib.font_manager import FontProperties, fontManager, get_font
+from matplotlib.ft2font import LoadFlags
 from pydicom.valuerep import PersonName
 
-_FIRST = "DejaVu Sans"  # comes with matplotlib: always there
-#: With Chinese, Japanese and Korean glyphs; the first one that this machine has is used.
+_FIRST = "DejaVu Sans"  # comes with matplotlib: always there, with Latin, Greek and Cyrillic letters
+#: With Chinese, Japanese and Korean glyphs, the best ones first. Debian has the first in fonts-noto-cjk.
 _FALLBACKS = (
     *("Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans CJK KR", "Source Han Sans", "Droid Sans Fallback"),
-    *("WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "IPAGothic", "Unifont", "Arial Unicode MS", "MS Gothic"),
+    *("WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "IPAGothic", "NanumGothic", "Unifont"),
+    *("Arial Unicode MS", "Malgun Gothic", "MS Gothic"),
 )
+#: Letters of common names in each script; a script is there where all of them can be drawn.
+SCRIPTS = {
+    "Latin": "ÄÅÉØßçñœčłőșž",
+    "Cyrillic": "ЖЩЪЫЭЮЯѓіїљ",
+    "Greek": "ΔΘΞΨω",
+    "Chinese": "王张刘陳黃龍",
+    "Japanese": "山田﨑さツヴー",
+    "Korean": "김이박최정욱",
+}
 _PLACEHOLDER = "?"
+_EM = 200.0  # size at which widths are taken
 
 
 @cache
 def families() -> tuple[str, ...]:
-    """The font families to try in turn for each character."""
+    """The font families to try in turn for each character: each one adds a script to those before it."""
     installed = {font.name for font in fontManager.ttflist}
-    return (_FIRST, *[name for name in _FALLBACKS if name in installed][:1])
+    chosen, left = [_FIRST], set(SCRIPTS) - _covered(_FIRST, set(SCRIPTS))
+    for name in _FALLBACKS:
+        if left and name in installed and (adds := _covered(name, left)):
+            chosen.append(name)
+            left -= adds
+    return tuple(chosen)
+
+
+def missing_scripts() -> tuple[str, ...]:
+    """The scripts of :data:`SCRIPTS` in which this machine cannot draw a name; the package fonts-noto-cjk has them."""
+    return tuple(script for script, letters in SCRIPTS.items() if not all(map(_has_glyph, letters)))
 
 
 def font(size_px: float, dpi: float, bold: bool = False) -> FontProperties:
     """The page's font at a size in pixels."""
     return FontProperties(family=list(families()), weight="bold" if bold else "normal", size=size_px * 72.0 / dpi)
+
+
+def em_width(text: str, bold: bool) -> float:
+    """Width of a line of :func:`drawable` text in font sizes, without hinting: the same on a screen and in a PDF."""
+    face = get_font([fontManager.findfont(_properties(name, bold)) for name in families()])
+    face.set_size(_EM, 72.0)
+    face.set_text(text, flags=LoadFlags.NO_HINTING)
+    return float(face.get_width_height()[0]) / 64.0 / _EM
 
 
 def drawable(text: str) -> str:
@@ -52,12 +83,27 @@ def display_name(name: str) -> str:
 
 def _group(family: str, given: str, middle: str) -> str:
     rest = " ".join(part for part in (given, middle) if part)
-    return ", ".join(part for part in (family, rest) if part)
+    # Chinese, Japanese and Korean names are read family name first and take no comma.
+    return (" " if _east_asian(family) else ", ").join(part for part in (family, rest) if part)
+
+
+def _east_asian(text: str) -> bool:
+    return any(east_asian_width(character) in "WF" for character in text)
 
 
 def _lost(text: str) -> bool:
     """Whether a name part has a character that cannot be drawn: a half-drawn name could be another person's."""
     return any(not character.isspace() and not _has_glyph(character) for character in text)
+
+
+@cache
+def _properties(family: str, bold: bool) -> FontProperties:
+    return FontProperties(family=[family], weight="bold" if bold else "normal")
+
+
+def _covered(family: str, scripts: set[str]) -> set[str]:
+    face = get_font(fontManager.findfont(FontProperties(family=[family])))
+    return {script for script in scripts if all(face.get_char_index(ord(letter)) for letter in SCRIPTS[script])}
 
 
 @cache

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
+from dicom_templates.planes import edge_letters
 from pipelines.contract import Exam, FloatArray, Volume
 
 _SIZE = 512  # samples per side of a picture
@@ -21,7 +22,8 @@ class KeySlice:
     """Pictures (rows, columns) with values 0 to 1, and where they are.
 
     ``diffusion`` is the ADC map, or the DWI of the highest b-value, ``diffusion_words`` says which; None and empty
-    where the exam has neither. ``edges``: anatomical letters of the left, right, upper and lower edge.
+    where the exam has neither. ``edges``: anatomical letters of the left, right, upper and lower edge. ``points``: LPS
+    mm (3, rows, columns) of the pictures' samples.
     """
 
     index: int
@@ -34,6 +36,11 @@ class KeySlice:
     diffusion_words: str
     is_adc: bool
     edges: tuple[str, str, str, str]
+    points: NDArray[np.float64]
+
+    def sample(self, volume: Volume) -> FloatArray:
+        """Another volume of this exam in the same place, 0 outside it."""
+        return _sample(volume, self.points, order=1)
 
 
 def field_of_view(exams: tuple[Exam, ...]) -> float:
@@ -51,22 +58,50 @@ def field_of_view(exams: tuple[Exam, ...]) -> float:
 
 def key_slice(exam: Exam, field_mm: float) -> KeySlice:
     """The exam's slice with the largest tumour area (the middle one without a tumour), ``field_mm`` across."""
-    index = _largest(exam)
-    has_mask = exam.mask is not None and bool(exam.mask.array.any())
-    plane = exam.mask.array[index] if exam.mask is not None and has_mask else None
-    points = _sample_points(exam, index, plane, field_mm)
+    return _slice(exam, field_mm, _largest(exam))
+
+
+def further_slices(exam: Exam, field_mm: float, number: int) -> tuple[KeySlice, ...]:
+    """Up to ``number`` other slices, spread over those with tumour (over all without one), at the key slice's place."""
+    largest = _largest(exam)
+    shown = exam.mask.array.any(axis=(1, 2)) if exam.mask is not None else np.zeros(len(exam.t2.array), dtype=bool)
+    candidates = np.flatnonzero(shown if shown.any() else ~shown)
+    others = [int(index) for index in candidates if index != largest]
+    places = np.linspace(0, len(others) - 1, min(number, len(others)))
+    chosen = [others[round(place)] for place in places]
+    return tuple(_slice(exam, field_mm, index) for index in chosen)
+
+
+def _slice(exam: Exam, field_mm: float, index: int) -> KeySlice:
+    planes = exam.mask.array if exam.mask is not None and _has_tumour(exam) else None
+    plane = None if planes is None else planes[index]
+    points = _sample_points(exam, index, None if planes is None else planes[_largest(exam)], field_mm)
     t2 = _window(_sample(exam.t2, points, order=1))
     outline = None if plane is None else _sample_plane(plane, exam.t2, index, points)
     diffusion, words, is_adc = _diffusion(exam, points)
     _, row_mm, column_mm = exam.t2.spacing
     area = 0.0 if plane is None else float(np.count_nonzero(plane)) * row_mm * column_mm / 100.0
     return KeySlice(
-        index, exam.t2.array.shape[0], area, field_mm, t2, outline, diffusion, words, is_adc, _edges(exam.t2)
+        index=index,
+        slices=exam.t2.array.shape[0],
+        area_cm2=area,
+        field_mm=field_mm,
+        t2=t2,
+        outline=outline,
+        diffusion=diffusion,
+        diffusion_words=words,
+        is_adc=is_adc,
+        edges=edge_letters(exam.t2),
+        points=points,
     )
 
 
+def _has_tumour(exam: Exam) -> bool:
+    return exam.mask is not None and bool(exam.mask.array.any())
+
+
 def _largest(exam: Exam) -> int:
-    if exam.mask is None or not exam.mask.array.any():
+    if exam.mask is None or not _has_tumour(exam):
         return len(exam.t2.array) // 2
     areas = [int(np.count_nonzero(plane)) for plane in exam.mask.array]
     return areas.index(max(areas))
@@ -121,16 +156,3 @@ def _window(picture: FloatArray) -> FloatArray:
         return np.zeros_like(picture)
     low, high = np.percentile(shown, [1.0, 99.5])
     return np.asarray(np.clip((picture - low) / max(float(high - low), 1e-6), 0, 1), dtype=np.float32)
-
-
-def _edges(t2: Volume) -> tuple[str, str, str, str]:
-    """Anatomical letters of the left, right, upper and lower edge (LPS axes)."""
-    right, down = _letters(t2.affine[:3, 2]), _letters(t2.affine[:3, 1])
-    return right[1], right[0], down[1], down[0]
-
-
-def _letters(direction: NDArray[np.float64]) -> tuple[str, str]:
-    """(where the direction points, where it comes from)."""
-    axis = int(np.abs(direction).argmax())
-    pair = (("L", "R"), ("P", "A"), ("H", "F"))[axis]
-    return pair if direction[axis] > 0 else (pair[1], pair[0])

@@ -1,177 +1,230 @@
-"""A page in pixels: text, boxes and pictures at places given from its upper left corner."""
+"""A page in pixels, in painter's order: text, boxes, lines and pictures at places from its upper left corner.
+
+The same page becomes pixels (Agg) or vectors with text that can be selected (PDF). It keeps a record of every text
+and panel that it draws, so that a test can say that nothing runs over anything else.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
+from matplotlib import rc_context
+from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
-from matplotlib.patches import FancyBboxPatch, Rectangle
+from matplotlib.image import AxesImage
+from matplotlib.lines import Line2D
+from matplotlib.patches import FancyBboxPatch, Polygon, Rectangle
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
-from dicom_templates.fonts import drawable, font
+from dicom_templates.boxes import Box
+from dicom_templates.fonts import drawable, em_width
+from dicom_templates.palette import DPI, SCREEN, Ink, Style, Theme
 
-DPI = 100.0
-LEADING = 1.36  # line height, in font sizes
+Align = Literal["left", "center", "right"]
+Point = tuple[float, float]
+#: A role, which the theme gives its colour, or a fixed colour for what lies on a picture.
+Paint = Ink | str
 
-
-@dataclass(frozen=True)
-class Style:
-    """How a text looks: size in pixels, colour, weight; ``halo``: a dark rim, for text over a picture."""
-
-    size: float
-    colour: str
-    bold: bool = False
-    halo: bool = False
-
-    @property
-    def font(self) -> FontProperties:
-        return font(self.size, DPI, self.bold)
-
-    @property
-    def line(self) -> float:
-        """Height of a line, pixels."""
-        return self.size * LEADING
+_BASELINE, _ASCENT, _DESCENT = 1.0, 0.76, 0.24  # in font sizes, from the top of a line
+_CAPITALS = 0.73
 
 
 @dataclass(frozen=True)
-class Box:
-    """A rectangle in pixels: ``x``, ``y`` its upper left corner."""
+class Drawn:
+    """A line of text as it stands on the page."""
 
-    x: float
-    y: float
-    width: float
-    height: float
-
-    @property
-    def right(self) -> float:
-        return self.x + self.width
-
-    @property
-    def bottom(self) -> float:
-        return self.y + self.height
-
-    def inset(self, margin: float) -> Box:
-        return Box(self.x + margin, self.y + margin, self.width - 2 * margin, self.height - 2 * margin)
-
-    def below(self, y: float) -> Box:
-        """The part of this box from ``y`` downwards."""
-        return Box(self.x, y, self.width, max(0.0, self.bottom - y))
+    words: str
+    box: Box
+    style: Style
 
 
 class Page:
-    """A figure of its own, without pyplot's global state, drawn by Agg."""
+    """A figure of its own, without pyplot's global state. ``margin``: blank paper around it, pixels across and down."""
 
-    def __init__(self, width: int, height: int, background: str) -> None:
+    def __init__(self, width: int, height: int, theme: Theme = SCREEN, margin: Point = (0.0, 0.0)) -> None:
         self.width, self.height = width, height
-        self._figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor=background)
-        self._canvas = FigureCanvasAgg(self._figure)
-        self._axes = self._figure.add_axes((0.0, 0.0, 1.0, 1.0))
-        self._axes.set_xlim(0, width)
-        self._axes.set_ylim(height, 0)
+        self.texts: list[Drawn] = []
+        self.panels: list[Box] = []
+        self.pictures: list[Box] = []
+        self._theme = theme
+        full = (width + 2 * margin[0], height + 2 * margin[1])
+        self.figure = Figure(figsize=(full[0] / DPI, full[1] / DPI), dpi=DPI, facecolor=theme[Ink.BACKGROUND])
+        self._canvas = FigureCanvasAgg(self.figure)
+        self._axes = self.figure.add_axes((0.0, 0.0, 1.0, 1.0))
+        self._axes.set_xlim(-margin[0], width + margin[0])
+        self._axes.set_ylim(height + margin[1], -margin[1])
         self._axes.axis("off")
+        self._order = 0
+        self._widths: dict[tuple[str, bool], float] = {}
 
-    def text(self, x: float, y: float, words: str, style: Style, align: str = "left") -> None:
-        """One line whose top is at ``y``."""
+    # --- text ----------------------------------------------------------------------------------------------------
+
+    def text(self, x: float, y: float, words: str, style: Style, align: Align = "left") -> float:
+        """One line whose top is at ``y``; the x where it ends."""
+        width = self.measure(words, style)
+        left = {"left": x, "center": x - width / 2, "right": x - width}[align]
+        top = y + (_BASELINE - _ASCENT) * style.size
+        self.texts.append(Drawn(words, Box(left, top, width, (_ASCENT + _DESCENT) * style.size), style))
+        self._order += 1
         self._axes.text(
-            x,
-            y + style.size * 1.02,
+            left,
+            y + _BASELINE * style.size,
             drawable(words),
             fontproperties=style.font,
-            color=style.colour,
-            ha=align,
+            color="white" if style.halo else self._colour(style.ink),
             va="baseline",
             parse_math=False,
-            path_effects=[withStroke(linewidth=3, foreground="black")] if style.halo else [],
+            zorder=self._order,
+            path_effects=[withStroke(linewidth=_points(4), foreground="black")] if style.halo else [],
         )
+        return left + width
 
-    def measure(self, words: str, style: Style) -> float:
-        """Width of a line, pixels."""
-        return float(self._canvas.get_renderer().get_text_width_height_descent(drawable(words), style.font, False)[0])
+    def fitted(self, x: float, y: float, words: str, style: Style, width: float, align: Align = "left") -> float:
+        """One line of at most ``width``: cut with '…' where it is longer; the x where it ends."""
+        shown = words if self.measure(words, style) <= width else self._ellipsis(words, style, width)
+        return self.text(x, y, shown, style, align)
 
-    def lines(self, words: str, style: Style, width: float) -> list[str]:
-        """The words broken into lines of at most ``width``; a longer word is cut."""
-        broken: list[str] = []
-        current = ""
-        for word in words.split():
-            candidate = f"{current} {word}" if current else word
-            if self.measure(candidate, style) <= width:
-                current = candidate
-                continue
-            if current:
-                broken.append(current)
-            current = word
-            while self.measure(current, style) > width and len(current) > 1:
-                kept = self._fitting(current, style, width)
-                broken.append(current[:kept])
-                current = current[kept:]
-        return [*broken, current] if current else broken
+    def centred(self, box: Box, words: str, style: Style) -> None:
+        """One line in the middle of a box, by the height of its capitals."""
+        x, y = box.middle
+        self.text(x, y - (_BASELINE - _CAPITALS / 2) * style.size, words, style, "center")
 
     def paragraph(self, box: Box, words: str, style: Style) -> float:
         """Wrapped text from the top of ``box``; what does not fit its height is cut with '…'. The y below the text."""
-        wrapped = self.lines(words, style, box.width)
-        room = max(1, int(box.height // style.line))
-        if len(wrapped) > room:
-            wrapped = [*wrapped[: room - 1], self._ellipsis(wrapped[room - 1], style, box.width)]
+        wrapped = self.clipped(words, style, box.width, max(1, int((box.height + 0.3 * style.size) // style.line)))
         for index, line in enumerate(wrapped):
             self.text(box.x, box.y + index * style.line, line, style)
         return box.y + len(wrapped) * style.line
 
-    def one_line(self, words: str, style: Style, width: float) -> str:
-        """The words, cut with '…' where they are wider than ``width``."""
-        return words if self.measure(words, style) <= width else self._ellipsis(words, style, width)
+    def measure(self, words: str, style: Style) -> float:
+        """Width of a line, pixels."""
+        key = (words, style.bold)
+        if key not in self._widths:
+            self._widths[key] = em_width(drawable(words), style.bold)
+        return style.size * self._widths[key]
 
-    def rectangle(self, box: Box, colour: str, edge: str = "none", hatch: str = "") -> None:
-        """A filled box."""
-        self._axes.add_patch(
-            Rectangle(
-                (box.x, box.y), box.width, box.height, facecolor=colour, edgecolor=edge, hatch=hatch or None, lw=1.5
-            )
+    def largest(self, words: str, style: Style, width: float, smallest: float) -> Style:
+        """The style at the largest size, down to ``smallest``, in which the words are at most ``width`` wide."""
+        fitting = np.floor(2 * style.size * width / max(self.measure(words, style), 1.0)) / 2
+        return style.sized(float(max(smallest, min(style.size, fitting))))
+
+    def lines(self, words: str, style: Style, width: float) -> list[str]:
+        """The words broken into lines of at most ``width``; a longer word is broken."""
+        broken: list[str] = []
+        current, length, space = "", 0.0, self.measure("a a", style) - 2 * self.measure("a", style)
+        for word in words.split():
+            own = self.measure(word, style)
+            if current and length + space + own <= width:
+                current, length = f"{current} {word}", length + space + own
+                continue
+            if current:
+                broken.append(current)
+            while own > width and len(word) > 1:
+                kept = self._fitting(word, style, width)
+                broken.append(word[:kept])
+                word = word[kept:]
+                own = self.measure(word, style)
+            current, length = word, own
+        return [*broken, current] if current else broken
+
+    def clipped(self, words: str, style: Style, width: float, most: int) -> list[str]:
+        """At most ``most`` lines; the last one ends with '…' where there is more."""
+        wrapped = self.lines(words, style, width)
+        return (
+            wrapped if len(wrapped) <= most else [*wrapped[: most - 1], self._ellipsis(wrapped[most - 1], style, width)]
         )
 
-    def rounded(self, box: Box, colour: str, edge: str = "none", radius: float = 10.0) -> None:
+    # --- shapes --------------------------------------------------------------------------------------------------
+
+    def rectangle(self, box: Box, paint: Paint, hatch: str = "", hatch_paint: Paint = Ink.BACKGROUND) -> None:
+        """A filled box, with a hatch over it."""
+        edge = self._colour(hatch_paint) if hatch else "none"
+        shape = Rectangle((box.x, box.y), box.width, box.height, facecolor=self._colour(paint), edgecolor=edge, lw=0)
+        if hatch:
+            shape.set_hatch(hatch)
+        self._add(shape)
+
+    def panel(self, box: Box, paint: Paint = Ink.PANEL, edge: Paint = Ink.RULE, width: float = 2.0) -> None:
+        """A filled box with round corners that keeps the texts in it together."""
+        self.panels.append(box)
+        self.rounded(box, paint, edge, width)
+
+    def rounded(self, box: Box, paint: Paint, edge: Paint | None = None, width: float = 2.0) -> None:
         """A filled box with round corners."""
-        shape = f"round,pad=0,rounding_size={radius}"
-        self._axes.add_patch(
+        shape = f"round,pad=0,rounding_size={min(10.0, box.height / 4)}"
+        line = "none" if edge is None else self._colour(edge)
+        self._add(
             FancyBboxPatch(
-                (box.x, box.y), box.width, box.height, boxstyle=shape, facecolor=colour, edgecolor=edge, lw=2
+                (box.x, box.y),
+                box.width,
+                box.height,
+                boxstyle=shape,
+                facecolor=self._colour(paint),
+                edgecolor=line,
+                lw=_points(width),
             )
         )
 
-    def line(self, start: tuple[float, float], end: tuple[float, float], colour: str, width: float = 1.0) -> None:
-        """A straight line; its width in pixels."""
-        self._axes.plot(
-            [start[0], end[0]], [start[1], end[1]], color=colour, lw=width * 72.0 / DPI, solid_capstyle="butt"
-        )
+    def line(self, points: Sequence[Point], paint: Paint, width: float = 1.5, dashed: bool = False) -> None:
+        """A line through the points; its width in pixels."""
+        style = (0, (4, 3)) if dashed else "solid"
+        xs, ys = [point[0] for point in points], [point[1] for point in points]
+        colour = self._colour(paint)
+        self._add(Line2D(xs, ys, color=colour, lw=_points(width), ls=style, solid_capstyle="butt"))
 
-    def picture(self, box: Box, grey: NDArray[np.float32], outline: NDArray[np.float32] | None, colour: str) -> None:
-        """A grey picture (rows, columns), values 0 to 1, with the 0.5 contour of ``outline`` over it."""
-        rows, columns = grey.shape
-        axes = self._figure.add_axes(
-            (box.x / self.width, 1 - box.bottom / self.height, box.width / self.width, box.height / self.height)
-        )
-        axes.imshow(grey, cmap="gray", vmin=0, vmax=1, interpolation="bicubic", aspect="auto")
-        if outline is not None and outline.max() > 0.5 > outline.min():
-            axes.contour(outline, levels=[0.5], colors="black", linewidths=4.2, alpha=0.65)
-            axes.contour(outline, levels=[0.5], colors=colour, linewidths=2.2)
-        axes.set_xlim(-0.5, columns - 0.5)
-        axes.set_ylim(rows - 0.5, -0.5)
-        axes.axis("off")
+    def polygon(self, points: Sequence[Point], paint: Paint, edge: Paint | None = None) -> None:
+        """A filled polygon."""
+        line = "none" if edge is None else self._colour(edge)
+        self._add(Polygon(points, closed=True, facecolor=self._colour(paint), edgecolor=line, lw=_points(2)))
 
-    def over(self) -> None:
-        """Draw what follows above the pictures."""
-        self._axes = self._figure.add_axes((0.0, 0.0, 1.0, 1.0), facecolor="none")
-        self._axes.set_xlim(0, self.width)
-        self._axes.set_ylim(self.height, 0)
-        self._axes.axis("off")
+    def picture(self, box: Box, picture: NDArray[np.float32], *, record: bool = True) -> None:
+        """A picture, (rows, columns) grey or (rows, columns, 3) coloured, values 0 to 1."""
+        if record:
+            self.pictures.append(box)
+        image = AxesImage(
+            self._axes,
+            cmap="gray",
+            interpolation="bicubic",
+            origin="upper",
+            extent=(box.x, box.right, box.bottom, box.y),
+        )
+        image.set_data(picture)
+        image.set_clim(0, 1)
+        self._add(image)
+
+    def outline(self, box: Box, level_set: NDArray[np.float32], colour: str, width: float = 3.0) -> None:
+        """The 0.5 contour of a (rows, columns) field that fills ``box``, with a dark rim."""
+        if not level_set.max() > 0.5 > level_set.min():
+            return
+        rows, columns = level_set.shape
+        xs = box.x + (np.arange(columns) + 0.5) * box.width / columns
+        ys = box.y + (np.arange(rows) + 0.5) * box.height / rows
+        for paint, breadth, alpha in (("black", width + 3, 0.65), (colour, width, 1.0)):
+            self._order += 1
+            self._axes.contour(
+                xs, ys, level_set, [0.5], colors=paint, linewidths=_points(breadth), alpha=alpha, zorder=self._order
+            )
+
+    # --- results -------------------------------------------------------------------------------------------------
 
     def pixels(self) -> NDArray[np.uint8]:
         """The drawn page, uint8 (rows, columns, RGB)."""
-        self._canvas.draw()
+        with rc_context({"text.hinting": "no_hinting"}):  # as texts were measured
+            self._canvas.draw()
         return np.array(self._canvas.buffer_rgba(), dtype=np.uint8)[:, :, :3].copy()
+
+    def _add(self, artist: Artist) -> None:
+        self._order += 1
+        artist.set_zorder(self._order)
+        self._axes.add_artist(artist)
+
+    def _colour(self, paint: Paint) -> str:
+        return self._theme[paint] if isinstance(paint, Ink) else paint
 
     def _fitting(self, word: str, style: Style, width: float) -> int:
         kept = len(word)
@@ -183,3 +236,7 @@ class Page:
         while words and self.measure(f"{words}…", style) > width:
             words = words[:-1]
         return f"{words.rstrip()}…"
+
+
+def _points(pixels: float) -> float:
+    return pixels * 72.0 / DPI

@@ -1,6 +1,7 @@
-"""The findings on one page, as a Secondary Capture image (PS3.3 A.8.1): every viewer shows a picture.
+"""The findings on one page: pictures and measurements at the left, predictions and what is to be noted at the right.
 
-Filed in the restaging study, or the only exam's. It carries the patient's name in its pixels and says so.
+As a Secondary Capture image it is filed in the restaging study, or the only exam's. It carries the patient's name in
+its pixels and says so.
 """
 
 from __future__ import annotations
@@ -8,76 +9,80 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.uid import SecondaryCaptureImageStorage
 
-from dicom_templates import palette
-from dicom_templates.encode import settle_character_set
-from dicom_templates.identity import (
-    MANUFACTURER,
-    MODEL_NAME,
-    ResultIdentity,
-    phantom_trained,
-)
+from dicom_templates.boxes import Box
+from dicom_templates.identity import ResultIdentity, phantom_trained
 from dicom_templates.kinds import Kind
-from dicom_templates.page import Box, Page
-from dicom_templates.sources import copy_identity, reported_exam, study_header
-from dicom_templates.summary_frame import FOOTER_TOP, HEADER_BOTTOM, MARGIN, draw_footer, draw_header
-from dicom_templates.summary_panels import draw_exams, draw_predictions, draw_series, draw_statements, draw_table
-from pipelines.contract import Findings
+from dicom_templates.page import Page
+from dicom_templates.secondary_capture import Capture, build_capture
+from dicom_templates.sources import reported_exam, study_header
+from dicom_templates.summary_adc import adc_block
+from dicom_templates.summary_blocks import Block, draw_blocks
+from dicom_templates.summary_changes import changes_block, reported_block
+from dicom_templates.summary_conflict import conflict_block, conflicts
+from dicom_templates.summary_frame import HEIGHT, MARGIN, WIDTH, draw_footer, draw_header, footer_top
+from dicom_templates.summary_pictures import draw_pictures
+from dicom_templates.summary_response import response_block, responses
+from dicom_templates.summary_risk import ABOVE, risk_block, risks
+from dicom_templates.summary_statements import inputs_block, none_block, series_block, statement_block
+from pipelines.contract import Code, Findings, Statement
 
-WIDTH, HEIGHT = 1600, 1200
-_COLUMN = 1004.0  # where the right-hand column begins
+_LEFT, _BETWEEN = 938.0, 30.0
 
 
 def render_summary(findings: Findings, identity: ResultIdentity) -> NDArray[np.uint8]:
     """The page as uint8 (rows, columns, RGB)."""
-    reported_exam(findings.case)
-    page = Page(WIDTH, HEIGHT, palette.BACKGROUND)
-    draw_header(page, findings)
-    top = HEADER_BOTTOM + 22
-    draw_exams(page, Box(MARGIN, top, 920, FOOTER_TOP - top), findings)
-    right = Box(_COLUMN, top - 6, WIDTH - MARGIN - _COLUMN, FOOTER_TOP - 24 - top)
-    y = draw_table(page, right, findings)
-    y = draw_predictions(page, right.below(y), findings)
-    y = draw_statements(page, right.below(y + 6), findings)
-    draw_series(page, right.below(y + 14), findings)
-    draw_footer(page, findings, identity)
+    page = Page(WIDTH, HEIGHT)
+    draw_summary(page, findings, identity)
     return page.pixels()
 
 
 def build_summary(findings: Findings, identity: ResultIdentity) -> Dataset:
     """The page as a Secondary Capture Image object."""
-    pixels = render_summary(findings, identity)
-    source = study_header(reported_exam(findings.case))
-    page = Dataset()
-    _add_series(page, identity, identity.description("rectal MR summary page", phantom_trained(findings)))
-    page.Rows, page.Columns = pixels.shape[:2]
-    page.SamplesPerPixel, page.PhotometricInterpretation, page.PlanarConfiguration = 3, "RGB", 0
-    page.BitsAllocated, page.BitsStored, page.HighBit, page.PixelRepresentation = 8, 8, 7, 0
-    page.LossyImageCompression = "00"
-    page.PixelData = pixels.tobytes()
-    copy_identity(source, page)
-    settle_character_set(page, source)
-    return page
+    capture = Capture(
+        Kind.SUMMARY,
+        identity.description("rectal MR summary page", phantom_trained(findings)),
+        identity.version,
+        study_header(reported_exam(findings.case)),
+    )
+    return build_capture(render_summary(findings, identity), capture, identity)
 
 
-def _add_series(page: Dataset, identity: ResultIdentity, series_description: str) -> None:
-    created = identity.local_time
-    date, time = created.strftime("%Y%m%d"), created.strftime("%H%M%S")
-    page.SOPClassUID = SecondaryCaptureImageStorage
-    page.SOPInstanceUID = identity.sop_uid(Kind.SUMMARY)
-    page.SeriesInstanceUID = identity.series_uid(Kind.SUMMARY)
-    page.SeriesNumber = identity.series_number(Kind.SUMMARY)
-    page.InstanceNumber = identity.version
-    page.SeriesDescription = series_description
-    page.Modality, page.ConversionType = "OT", "WSD"  # workstation, PS3.3 C.8.6.1
-    page.ImageType = ["DERIVED", "SECONDARY"]
-    page.BodyPartExamined = "RECTUM"  # unpaired: without it validators ask for Laterality
-    page.BurnedInAnnotation = "YES"
-    page.PatientOrientation = ""
-    page.Manufacturer, page.ManufacturerModelName = MANUFACTURER, MODEL_NAME
-    page.SecondaryCaptureDeviceManufacturer = MANUFACTURER
-    page.SoftwareVersions, page.DeviceSerialNumber = identity.software_version, identity.device_uid
-    page.StationName = identity.station[:16]
-    page.InstanceCreationDate = page.SeriesDate = page.ContentDate = page.DateOfSecondaryCapture = date
-    page.InstanceCreationTime = page.SeriesTime = page.ContentTime = page.TimeOfSecondaryCapture = time
+def draw_summary(page: Page, findings: Findings, identity: ResultIdentity) -> None:
+    """Everything that is on the page."""
+    reported_exam(findings.case)
+    top = draw_header(page, findings, identity) + 26
+    bottom = footer_top(page, findings) - 24
+    left = Box(MARGIN, top, _LEFT, bottom - top)
+    right = Box(left.right + _BETWEEN, top - 6, page.width - MARGIN - left.right - _BETWEEN, bottom - top + 6)
+    below = (changes_block(page, _LEFT, findings), reported_block(page, _LEFT, findings))
+    needed = sum(block.least + 16 for block in below if block is not None)
+    y = draw_pictures(page, left.top(left.height - needed), findings)
+    draw_blocks(left.below(y + 8), below)
+    draw_blocks(right, _right(page, right.width, findings, identity))
+    draw_footer(page, findings, identity)
+
+
+def _right(page: Page, width: float, findings: Findings, identity: ResultIdentity) -> tuple[Block | None, ...]:
+    """The blocks of the right-hand column, from top to bottom."""
+    about_risk = conflicts(findings, risks(findings))
+    told = {*about_risk, *conflicts(findings, responses(findings)), *_told(findings, identity)}
+    return (
+        response_block(page, width, findings),
+        conflict_block(page, about_risk, ABOVE),
+        risk_block(page, width, findings),
+        None if findings.scores else none_block(page, width, findings),
+        statement_block(page, width, findings, frozenset(told)),
+        adc_block(page, findings),
+        inputs_block(page, width, findings.scores),
+        series_block(page, findings),
+    )
+
+
+def _told(findings: Findings, identity: ResultIdentity) -> set[Statement]:
+    """What is said elsewhere on the page: below a score, or in the strip below the patient."""
+    told = {
+        Code.OUT_OF_ENVELOPE: any(not score.envelope.inside for score in findings.scores),
+        Code.READER_MASK_USED: identity.version > 1,
+    }
+    return {one for one in findings.warnings if told.get(one.code, False)}

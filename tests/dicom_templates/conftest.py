@@ -17,8 +17,8 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 
 from dicom_templates.identity import ResultIdentity
-from dicom_templates.kinds import Kind
-from dicom_templates.results import Result, build_results
+from dicom_templates.kinds import Kind, Result
+from dicom_templates.results import build_results
 from pipelines.contract import (
     GOOD_RESPONSE,
     AdcMap,
@@ -43,6 +43,7 @@ from pipelines.contract import (
     TimePoint,
     Volume,
 )
+from tests.dicom_templates.four_systems import with_disagreement, with_four_systems
 
 SLICES, ROWS, COLUMNS = 9, 80, 96
 SPACING = (3.6, 0.8, 0.7)  # slice, row, column; mm
@@ -115,7 +116,7 @@ def chosen_series(role: Role, header: Dataset, paths: tuple[Path, ...], b_values
     series = SeriesRole(
         str(header.SeriesInstanceUID),
         str(header.StudyInstanceUID),
-        str(header.SeriesDescription),
+        str(header.get("SeriesDescription", "")),
         "MR",
         role,
         b_values,
@@ -228,7 +229,7 @@ MakeFindings = Callable[..., Findings]
 
 @pytest.fixture(scope="session")
 def make_findings(make_exam: MakeExam) -> MakeFindings:
-    """The five stories that the tests tell, each written to disk once."""
+    """The stories that the tests tell, each written to disk once."""
 
     @cache
     def make(story: str = "good response") -> Findings:
@@ -268,6 +269,8 @@ def tell(story: str, baseline: Exam, restaging: Exam) -> Findings:
             scores=(score(category=Likelihood.UNCERTAIN, envelope=Envelope(False, reasons)),),
             warnings=(outside,),
         ),
+        "four systems": with_four_systems(pair, phantom_model()),
+        "disagreement": with_disagreement(pair, phantom_model()),
         "single exam": Findings(
             Case(None, restaging),
             numbers[3:],
@@ -288,7 +291,7 @@ def objects_of(make_findings: MakeFindings, identity: ResultIdentity) -> Callabl
     return lambda story: {result.kind: deepcopy(result.dataset) for result in build(story)}
 
 
-STORIES = ("good response", "refused", "withheld", "out of envelope", "single exam")
+STORIES = ("good response", "refused", "withheld", "out of envelope", "single exam", "four systems", "disagreement")
 
 _PROSTATEX = "prostatex_0000_0001/files/tests/input/dcm/ProstateX"
 
@@ -332,6 +335,11 @@ def real_exam(folder: Path, time_point: TimePoint, copies: Path) -> Exam:
         {Role.T2_AXIAL: chosen_series(Role.T2_AXIAL, slices[0], tuple(paths), ())},
     )
     return Exam(files, Volume(array, affine), tuple(paths), {}, None, None, reader_mask(mask))
+
+
+@pytest.fixture
+def make_score() -> Callable[..., Score]:
+    return score
 
 
 @pytest.fixture

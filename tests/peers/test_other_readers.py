@@ -266,16 +266,39 @@ def dcmjs(*paths: Path) -> dict[str, Any]:
     return dict(json.loads(done.stdout))
 
 
-# --- the page ---------------------------------------------------------------------------------------------------
+# --- maps and pictures ------------------------------------------------------------------------------------------
 
 
-def test_dcmtk_draws_the_summary_page_pixel_for_pixel(scored: ScoredPair, tmp_path: Path) -> None:
-    pages = [path for path in scored.results if _class_of(path) == SecondaryCaptureImageStorage]
-    assert pages
-    for path in pages:
-        picture = tmp_path / "page.ppm"
-        subprocess.run([program("dcm2pnm", "dcmtk"), path, picture], check=True, timeout=60)
-        assert np.array_equal(_read_ppm(picture), dcmread(path).pixel_array)
+@pytest.mark.parametrize("made", ["demo_every_kind", "real_every_kind"])
+def test_the_adc_that_highdicom_reads_in_the_map_is_the_tumours(made: str, request: pytest.FixtureRequest) -> None:
+    pair: ScoredPair = request.getfixturevalue(made)
+    for time_point in ("baseline", "restaging"):
+        adc_map, seg = (pair.results[0].parent / f"{kind}_{time_point}.dcm" for kind in ("maps", "seg"))
+        (reported,) = (
+            one["value"]
+            for one in pair.findings["measurements"]
+            if one["quantity"] == "adc_mean" and one["time_point"] == time_point
+        )
+        volume = hd.imread(adc_map).get_volume(apply_real_world_transform=True)
+        mask = hd.seg.segread(seg).get_volume(combine_segments=True)
+        read = _values_at(volume, mask.map_indices_to_reference(np.argwhere(mask.array)))
+        assert float(np.mean(read[read > 0])) == pytest.approx(reported, rel=0.05)
+
+
+def _values_at(volume: hd.Volume, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The volume's voxels in which some LPS points lie; points outside of it are left out."""
+    places = np.rint(volume.map_reference_to_indices(points)).astype(int)
+    inside = ((places >= 0) & (places < volume.spatial_shape)).all(axis=1)
+    return np.asarray(volume.array[tuple(places[inside].T)], float)
+
+
+def test_dcmtk_draws_every_picture_pixel_for_pixel(scored: ScoredPair, tmp_path: Path) -> None:
+    pictures = [path for path in scored.results if _class_of(path) == SecondaryCaptureImageStorage]
+    assert pictures
+    for path in pictures:
+        drawn = tmp_path / "picture.ppm"
+        subprocess.run([program("dcm2pnm", "dcmtk"), path, drawn], check=True, timeout=60)
+        assert np.array_equal(_read_ppm(drawn), dcmread(path).pixel_array)
 
 
 def _read_ppm(path: Path) -> NDArray[np.uint8]:

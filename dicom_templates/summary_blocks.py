@@ -1,0 +1,69 @@
+"""The blocks of a column: each says what room it needs, and gets at least that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from dicom_templates.boxes import Box
+
+_MOST_GAP = 22.0  # by which the gaps grow where all wishes are met
+
+
+@dataclass(frozen=True)
+class Block:
+    """A part of a column. ``least``, ``enough`` and ``wish``: heights in pixels, ``enough`` 0 where it is the least.
+
+    ``urgent``: gets what it wishes before the others get more than enough. ``optional``: left out where there is no
+    room.
+    """
+
+    least: float
+    wish: float
+    draw: Callable[[Box], None]
+    enough: float = 0.0
+    urgent: bool = False
+    optional: bool = False
+
+
+def draw_blocks(box: Box, blocks: Sequence[Block | None], gap: float = 16.0) -> None:
+    """The blocks from top to bottom, sharing what is left of the box beyond their least heights.
+
+    Optional blocks are kept, in order, while the others are comfortable.
+    """
+    kept = _fitting(box.height, [block for block in blocks if block is not None], gap)
+    heights = [block.least for block in kept]
+    spare = box.height - gap * max(0, len(kept) - 1) - sum(heights)
+    enough = [max(block.least, block.enough) for block in kept]
+    first = [block.wish if block.urgent else least for block, least in zip(kept, enough, strict=True)]
+    for wanted in (enough, first, [block.wish for block in kept]):
+        heights, spare = _grown(heights, wanted, spare)
+    gap += min(_MOST_GAP, max(0.0, spare) / max(1, len(kept)))
+    y = box.y
+    for block, height in zip(kept, heights, strict=True):
+        block.draw(Box(box.x, y, box.width, height))
+        y += height + gap
+
+
+def _grown(heights: Sequence[float], wanted: Sequence[float], spare: float) -> tuple[list[float], float]:
+    """Heights nearer to what is wanted, by the same share of each wish, and what is left to share."""
+    wishes = [max(0.0, want - height) for height, want in zip(heights, wanted, strict=True)]
+    share = min(1.0, max(0.0, spare) / max(sum(wishes), 1e-9))
+    return [height + share * wish for height, wish in zip(heights, wishes, strict=True)], spare - share * sum(wishes)
+
+
+def _comfortable(block: Block) -> float:
+    """Halfway from enough to the wish."""
+    return (max(block.least, block.enough) + block.wish) / 2
+
+
+def _fitting(height: float, blocks: Sequence[Block], gap: float) -> list[Block]:
+    needed = sum(_comfortable(block) + gap for block in blocks if not block.optional) - gap
+    kept = []
+    for block in blocks:
+        if block.optional:
+            if needed + block.least + gap > height:
+                continue
+            needed += block.least + gap
+        kept.append(block)
+    return kept

@@ -1,0 +1,84 @@
+"""The panel of response: every system's probability on one axis, so that a disagreement is seen at once."""
+
+from __future__ import annotations
+
+from dicom_templates import codes, palette, wording
+from dicom_templates.boxes import Box
+from dicom_templates.figures import shown_limits, shown_percent
+from dicom_templates.page import Page
+from dicom_templates.palette import Ink
+from dicom_templates.summary_answer import answer, draw_answer
+from dicom_templates.summary_bar import (
+    BAR,
+    SMALLEST,
+    draw_bar,
+    draw_outside,
+    draw_phantom_flag,
+    draw_ticks,
+    model_words,
+    outside_height,
+    outside_lines,
+    used_words,
+)
+from dicom_templates.summary_blocks import Block
+from dicom_templates.summary_conflict import conflict_answer, conflicts
+from pipelines.contract import Findings, Score
+
+_ABOVE = "RESPONSE TO THERAPY: a high probability is good"
+_PAD = 16.0
+_GAP = 15.0
+_ROW = 102.0
+_NUMBERS = 178.0  # width of the column with the numbers
+_MOST_ROWS = 3
+
+
+def responses(findings: Findings) -> tuple[Score, ...]:
+    """The scores of wanted outcomes."""
+    ordered = wording.in_reading_order(findings.scores)
+    return tuple(score for score in ordered if codes.outcome(score.outcome).favourable)
+
+
+def response_block(page: Page, width: float, findings: Findings) -> Block | None:
+    """The panel, as high as its rows need; None where no response was predicted."""
+    scores = responses(findings)
+    if not scores:
+        return None
+    shown = scores[:_MOST_ROWS]
+    stated = conflicts(findings, scores)
+    head = conflict_answer(stated, _ABOVE) if stated else answer(shown, _ABOVE)
+    notes = [outside_lines(page, score, width - 2 * _PAD) for score in shown]
+    more = f"{len(scores) - _MOST_ROWS} more systems are in the Structured Report." if len(scores) > _MOST_ROWS else ""
+    height = 2 * _PAD + head.height + _GAP + sum(_ROW + outside_height(note) for note in notes) + palette.TICK.line
+    height += palette.SMALL.line if more else 0.0
+
+    def draw(box: Box) -> None:
+        page.panel(box, edge=Ink.AMBER if stated else Ink.RULE, width=6 if stated else 2)
+        inside = box.inset(_PAD)
+        draw_answer(page, inside, head)
+        stretch = (box.height - height) / len(shown)
+        y = inside.y + head.height + _GAP
+        for score, note in zip(shown, notes, strict=True):
+            _draw_row(page, inside.below(y + stretch / 2), score)
+            draw_outside(page, inside.below(y + stretch / 2 + _ROW), note)
+            y += _ROW + outside_height(note) + stretch
+        draw_ticks(page, Box(inside.x + _NUMBERS, y - stretch / 2 - 4, inside.width - _NUMBERS, 0))
+        page.text(inside.x, y + palette.TICK.line - 4, more, palette.SMALL)
+
+    return Block(height, height + 44 * len(shown), draw)
+
+
+def _draw_row(page: Page, box: Box, score: Score) -> None:
+    """One system: the number and its limits at the left; what it is of, the bar and the model at the right."""
+    ink = Ink.TEXT if score.envelope.inside else Ink.DIM
+    page.text(box.x, box.y - 8, shown_percent(score.probability), palette.NUMBER.with_ink(ink))
+    page.text(box.x + 2, box.y + 60, shown_limits(score.lower, score.upper), palette.STRONG.with_ink(ink))
+    right = box.after(box.x + _NUMBERS)
+    words = codes.outcome(score.outcome).words
+    end = page.text(right.x, right.y - 4, words[0].upper() + words[1:], palette.STRONG) + 16
+    style = page.largest(model_words(score), palette.SMALL, right.right - end, SMALLEST)
+    page.fitted(right.right, right.y + 1, model_words(score), style, right.right - end, "right")
+    draw_bar(page, Box(right.x, right.y + 37, right.width, BAR), score)
+    x, y = right.x, right.y + 68
+    if score.model.phantom_trained:
+        x = draw_phantom_flag(page, (x, y + 1)) + 10
+    page.fitted(x, y, used_words(score), palette.SMALL, right.right - x)

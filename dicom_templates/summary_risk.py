@@ -1,0 +1,154 @@
+"""The panels of risk, one for each feared outcome: the probability, and the curve or nomogram behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dicom_templates import codes, palette, wording
+from dicom_templates.boxes import Box
+from dicom_templates.figures import shown_limits, shown_percent
+from dicom_templates.page import Page
+from dicom_templates.palette import Ink
+from dicom_templates.summary_answer import MIDDLE, SHORT, Answer, answer, draw_answer
+from dicom_templates.summary_bar import (
+    BAR,
+    SMALLEST,
+    draw_bar,
+    draw_outside,
+    draw_phantom_flag,
+    draw_ticks,
+    model_words,
+    outside_height,
+    outside_lines,
+    used_words,
+)
+from dicom_templates.summary_blocks import Block
+from dicom_templates.summary_curve import draw_curve
+from dicom_templates.summary_nomogram import draw_nomogram
+from pipelines.contract import Findings, Score
+
+ABOVE = "RISK: a high probability is bad"
+_PAD = 16.0
+_GAP = 14.0
+_NUMBERS = 160.0
+_NUMBER_ROW = 96.0
+_MADE = 2 * 26.0
+_NO_PLOT, _LEAST_PLOT, _ENOUGH_PLOT, _MOST_PLOT = 30.0, 122.0, 156.0, 400.0
+_SIDE = 400.0  # width of the numbers beside a plot
+_MOST = 2
+_NOTE = 27.0
+_LEFT_OUT = "More of it is in the Structured Report."
+
+Plot = Callable[[Page, Box], None]
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """One score's panel: its head, why it is not reliable, and what is drawn in it."""
+
+    score: Score
+    head: Answer
+    outside: tuple[str, ...]
+    plots: tuple[Plot, ...]
+    beside: bool
+
+    @property
+    def texts(self) -> float:
+        """Height of head, numbers and model."""
+        return self.head.height + _GAP + _NUMBER_ROW + _MADE + outside_height(self.outside)
+
+
+def risks(findings: Findings) -> tuple[Score, ...]:
+    """The scores of feared outcomes."""
+    ordered = wording.in_reading_order(findings.scores)
+    return tuple(score for score in ordered if not codes.outcome(score.outcome).favourable)
+
+
+def risk_block(page: Page, width: float, findings: Findings, gap: float = 16.0) -> Block | None:
+    """Panels side by side, a lone one with its plots beside the numbers; None where no risk was predicted."""
+    shown = risks(findings)[:_MOST]
+    if not shown:
+        return None
+    each = (width - gap * (len(shown) - 1)) / len(shown)
+    panels = [_panel(page, score, each, alone=len(shown) == 1) for score in shown]
+    least, enough, wish = (
+        max(_height(panel, plot) for panel in panels) for plot in (_NO_PLOT, _ENOUGH_PLOT, _MOST_PLOT)
+    )
+
+    def draw(box: Box) -> None:
+        for panel, part in zip(panels, box.columns(len(panels), gap), strict=True):
+            _draw_panel(page, part, panel)
+
+    return Block(least, wish, draw, enough)
+
+
+def _panel(page: Page, score: Score, width: float, alone: bool) -> _Panel:
+    said = answer((score,), ABOVE)
+    # With its horizon: a risk without one says nothing.
+    what = f"of {codes.outcome(score.outcome).words}"
+    head = Answer(said.tone, said.above, said.large, what, SHORT if alone else MIDDLE)
+    plots = _plots(score)
+    beside = alone and bool(plots)
+    outside = outside_lines(page, score, _SIDE if beside else width - 2 * _PAD, most=5 if alone else 3)
+    return _Panel(score, head, outside, plots, beside)
+
+
+def _plots(score: Score) -> tuple[Plot, ...]:
+    plots: list[Plot] = []
+    if (nomogram := score.nomogram) is not None:
+        plots.append(lambda page, box: draw_nomogram(page, box, nomogram))
+    if (curve := score.curve) is not None:
+        plots.append(lambda page, box: draw_curve(page, box, score, curve))
+    return tuple(plots)
+
+
+def _height(panel: _Panel, plot: float) -> float:
+    if panel.beside:
+        return 2 * _PAD + max(panel.texts, panel.head.height + _GAP + plot)
+    return 2 * _PAD + panel.texts + (plot + _GAP if panel.plots else 0.0)
+
+
+def _draw_panel(page: Page, box: Box, panel: _Panel) -> None:
+    page.panel(box)
+    inside = box.inset(_PAD)
+    draw_answer(page, inside, panel.head)
+    body = inside.below(inside.y + panel.head.height + _GAP)
+    if panel.beside:
+        _draw_texts(page, Box(body.x, body.y, _SIDE, body.height), panel)
+        parts = body.after(body.x + _SIDE + 34).columns(len(panel.plots), 30)
+    else:
+        bottom = _draw_texts(page, body, panel)
+        room = body.below(bottom + _GAP)
+        parts = _stacked(room, len(panel.plots))
+        if len(parts) < len(panel.plots):
+            parts = _stacked(room.top(room.height - _NOTE), len(parts))
+            page.fitted(room.x, room.bottom - _NOTE, _LEFT_OUT, palette.SMALL, room.width)
+    for plot, part in zip(panel.plots, parts, strict=False):
+        plot(page, part)
+
+
+def _draw_texts(page: Page, box: Box, panel: _Panel) -> float:
+    """The number and its limits at the left, the bar at the right, the model below; the y below all."""
+    score = panel.score
+    ink = Ink.TEXT if score.envelope.inside else Ink.DIM
+    page.text(box.x, box.y - 10, shown_percent(score.probability), palette.NUMBER.with_ink(ink))
+    page.text(box.x + 2, box.y + 56, shown_limits(score.lower, score.upper), palette.STRONG.with_ink(ink))
+    bar = Box(box.x + _NUMBERS, box.y + 28, box.width - _NUMBERS, BAR)
+    if score.model.phantom_trained:
+        draw_phantom_flag(page, (bar.right, box.y - 9), "right")
+    draw_bar(page, bar, score)
+    draw_ticks(page, Box(bar.x, bar.bottom + 8, bar.width, 0), (0, 50, 100))
+    y = box.y + _NUMBER_ROW
+    style = page.largest(model_words(score), palette.SMALL, box.width, SMALLEST)
+    page.fitted(box.x, y, model_words(score), style, box.width)
+    page.fitted(box.x, y + 26, used_words(score), palette.SMALL, box.width)
+    draw_outside(page, box.below(y + _MADE + 6), panel.outside)
+    return y + _MADE + outside_height(panel.outside)
+
+
+def _stacked(box: Box, number: int) -> tuple[Box, ...]:
+    """As many of the plots as there is room for, one above the other."""
+    number = min(number, int((box.height + _GAP) // (_LEAST_PLOT + _GAP)))
+    height = (box.height - _GAP * max(0, number - 1)) / max(1, number)
+    return tuple(Box(box.x, box.y + index * (height + _GAP), box.width, height) for index in range(number))
