@@ -60,7 +60,7 @@ def test_numbers_are_rounded_as_radiologists_write_them(make_findings: MakeFindi
 
 
 @pytest.mark.parametrize(
-    ("volume", "written"),
+    ("volume", "digits"),
     [(123.44, "123"), (99.97, "100"), (99.94, "99.9"), (7.02, "7.0"), (0.14, "0.1"), (0.0423, "0.042")],
 )
 def test_a_volume_has_one_decimal_below_a_hundred_and_is_never_rounded_away(
