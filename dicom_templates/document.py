@@ -24,7 +24,7 @@ from dicom_templates.page import Page
 from dicom_templates.palette import DPI, PAPER
 from dicom_templates.sources import reported_exam, study_header, used_series
 from dicom_templates.summary import draw_summary
-from dicom_templates.summary_frame import HEIGHT, WIDTH
+from dicom_templates.summary.frame import HEIGHT, WIDTH
 from pipelines.contract import Findings
 
 TITLE: Final = "AI summary: rectal MR"

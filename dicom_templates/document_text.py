@@ -11,9 +11,9 @@ from dicom_templates.conclusion import conclusion
 from dicom_templates.identity import PHANTOM, ResultIdentity, phantom_trained
 from dicom_templates.page import Page
 from dicom_templates.palette import Ink, Style
-from dicom_templates.report_context import parameter_sentences, series_sentences
+from dicom_templates.report.context import parameter_sentences, series_sentences
 from dicom_templates.reported import reported_of, reported_sentences
-from dicom_templates.summary_frame import BAND, MARGIN, draw_made, draw_patient, draw_title
+from dicom_templates.summary.frame import BAND, MARGIN, draw_made, draw_patient, draw_title
 from pipelines.contract import Code, Findings, Score, Statement
 
 _TEXT = Style(22)

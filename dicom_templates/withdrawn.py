@@ -17,7 +17,7 @@ from dicom_templates.kinds import Kind
 from dicom_templates.page import Page
 from dicom_templates.palette import Ink, Style
 from dicom_templates.secondary_capture import Capture, build_capture
-from dicom_templates.summary_frame import BAND, HEIGHT, MARGIN, WIDTH, draw_made, draw_patient, draw_title, iso_date
+from dicom_templates.summary.frame import BAND, HEIGHT, MARGIN, WIDTH, draw_made, draw_patient, draw_title, iso_date
 from dicom_templates.withdrawal import Withdrawal
 from pipelines.contract import Patient
 

@@ -7,7 +7,7 @@ import re
 import pytest
 from PIL import Image
 
-from dicom_templates.summary_frame import HEIGHT, WIDTH
+from dicom_templates.summary.frame import HEIGHT, WIDTH
 from tests.pictures import PICTURES
 
 MOST_BYTES = 300_000

@@ -9,8 +9,8 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from dicom_templates.check_codes import check_codes
-from dicom_templates.check_contours import check_contours
+from dicom_templates.check.codes import check_codes
+from dicom_templates.check.contours import check_contours
 from dicom_templates.contour_picture import ABOVE
 from dicom_templates.contour_series import build_contours
 from dicom_templates.encode import encode, reread

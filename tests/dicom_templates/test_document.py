@@ -14,7 +14,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from dicom_templates import wording
-from dicom_templates.check_document import check_document
+from dicom_templates.check.document import check_document
 from dicom_templates.conclusion import conclusion
 from dicom_templates.document import build_document, render_document
 from dicom_templates.document_text import draw_text_pages, sections
@@ -25,7 +25,7 @@ from dicom_templates.kinds import Kind
 from dicom_templates.page import Page
 from dicom_templates.palette import PAPER
 from dicom_templates.summary import draw_summary
-from dicom_templates.summary_frame import HEIGHT, WIDTH
+from dicom_templates.summary.frame import HEIGHT, WIDTH
 from pipelines.contract import Exam, Findings, Statement, TimePoint
 from tests.dicom_templates.page_layout import faults, text_of
 from tests.summary_stories import identity as story_identity

@@ -9,8 +9,8 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from dicom_templates.check_codes import check_codes
-from dicom_templates.check_presentation import check_presentation
+from dicom_templates.check.codes import check_codes
+from dicom_templates.check.presentation import check_presentation
 from dicom_templates.encode import encode, reread, write_part10
 from dicom_templates.errors import TemplateError
 from dicom_templates.identity import ResultIdentity

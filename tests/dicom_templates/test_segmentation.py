@@ -10,8 +10,8 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from dicom_templates.check_codes import check_codes
-from dicom_templates.check_segmentation import check_segmentation, read_segment
+from dicom_templates.check.codes import check_codes
+from dicom_templates.check.segmentation import check_segmentation, read_segment
 from dicom_templates.encode import encode, reread
 from dicom_templates.errors import TemplateError
 from dicom_templates.identity import ResultIdentity

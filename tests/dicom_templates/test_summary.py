@@ -14,7 +14,7 @@ from dicom_templates.identity import ResultIdentity
 from dicom_templates.kinds import Kind
 from dicom_templates.page import Page
 from dicom_templates.summary import build_summary, draw_summary, render_summary
-from dicom_templates.summary_frame import HEIGHT, WIDTH
+from dicom_templates.summary.frame import HEIGHT, WIDTH
 from dicom_templates.survival import event_free
 from pipelines.agreement import disagreements
 from pipelines.contract import Case, Code, Exam, Findings, Likelihood, Patient, Statement, TimePoint

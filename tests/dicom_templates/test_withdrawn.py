@@ -12,7 +12,7 @@ from dicom_templates.errors import TemplateError
 from dicom_templates.identity import ResultIdentity
 from dicom_templates.kinds import Kind
 from dicom_templates.page import Page
-from dicom_templates.summary_frame import HEIGHT, WIDTH
+from dicom_templates.summary.frame import HEIGHT, WIDTH
 from dicom_templates.withdrawal import Withdrawal
 from dicom_templates.withdrawn import build_withdrawn_page, draw_withdrawn
 from tests.dicom_templates.page_layout import faults, says, text_of

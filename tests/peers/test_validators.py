@@ -117,17 +117,6 @@ def test_a_group_against_its_template_is_found_alone_and_in_the_whole(demo_resul
     assert any("group" not in one.split(":")[0] for one in found)
 
 
-def test_images_that_are_cited_alike_are_validated_once(demo_results: ScoredPair) -> None:
-    (report,) = demo_results.of(Comprehensive3DSRStorage)
-    other = _first(report, "IMAGE")
-    other.RelationshipType = "HAS ACQ CONTEXT"
-    kept = [one for one in pixelmed.without_repeats(report).iterall() if one.keyword == "ValueType"]
-    images = [one for one in kept if one.value == "IMAGE"]
-    libraries = [item for item in report.ContentSequence if item.ConceptNameCodeSequence[0].CodeValue == "111028"]
-    in_groups = sum(len(library.ContentSequence) for library in libraries)
-    assert len(images) == in_groups + 1 + len(demo_results.findings["exams"])
-
-
 def test_a_group_stands_alone_in_a_document_of_its_own(demo_results: ScoredPair) -> None:
     (report,) = demo_results.of(Comprehensive3DSRStorage)
     groups = _groups(report)

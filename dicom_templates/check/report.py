@@ -14,7 +14,7 @@ from dicom_templates.conclusion import conclusion
 from dicom_templates.errors import ResultUnfit
 from dicom_templates.figures import changes, percent, plain, rounded
 from dicom_templates.profile import Rendering, ReportClass
-from dicom_templates.report_predictions import curve_identifier, prediction_identifier
+from dicom_templates.report.predictions import curve_identifier, prediction_identifier
 from dicom_templates.sources import used_series
 from dicom_templates.survival import event_free
 from pipelines.contract import Exam, Findings, Score, TimePoint

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dicom_templates.boxes import Box
-from dicom_templates.summary_blocks import Block, draw_blocks
+from dicom_templates.summary.blocks import Block, draw_blocks
 
 
 def placed(height: float, *blocks: tuple[str, Block | None]) -> dict[str, Box]:

@@ -35,10 +35,10 @@ from dicom_templates.identity import (
 )
 from dicom_templates.kinds import Kind
 from dicom_templates.profile import ReportClass
-from dicom_templates.report_context import UsedSeries, image_library, observer, qualitative_evaluations
-from dicom_templates.report_items import container, text
-from dicom_templates.report_predictions import prediction_groups
-from dicom_templates.report_tumour import reported_groups, tumour_group
+from dicom_templates.report.context import UsedSeries, image_library, observer, qualitative_evaluations
+from dicom_templates.report.items import container, text
+from dicom_templates.report.predictions import prediction_groups
+from dicom_templates.report.tumour import reported_groups, tumour_group
 from dicom_templates.sources import copy_identity, for_highdicom, reported_exam, study_header, used_series
 from pipelines.contract import Findings, TimePoint
 

@@ -10,7 +10,7 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import ComprehensiveSRStorage
 
-from dicom_templates.check_report import check_report, expected_numbers
+from dicom_templates.check.report import check_report, expected_numbers
 from dicom_templates.errors import ResultUnfit
 from dicom_templates.identity import ResultIdentity
 from dicom_templates.profile import Rendering, ReportClass, ReportTitle

@@ -9,7 +9,7 @@ from dicom_templates import codes, reported, wording
 from dicom_templates.errors import TemplateError
 from dicom_templates.figures import ORDER, changes, find, rounded, written
 from dicom_templates.identity import MANUFACTURER, MODEL_NAME, ResultIdentity
-from dicom_templates.report_items import code, comment, number, text, uid, with_items
+from dicom_templates.report.items import code, comment, number, text, uid, with_items
 from dicom_templates.segmentation import TRACKING_ID
 from dicom_templates.sources import study_header
 from pipelines.contract import Exam, Findings, Mask, MaskOrigin, TimePoint

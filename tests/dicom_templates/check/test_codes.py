@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from pydicom.dataset import Dataset
 
-from dicom_templates.check_codes import check_codes
+from dicom_templates.check.codes import check_codes
 from dicom_templates.errors import ResultUnfit
 from dicom_templates.kinds import Kind
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
-from dicom_templates.check_presentation import check_presentation
+from dicom_templates.check.presentation import check_presentation
 from dicom_templates.encode import reread
 from dicom_templates.errors import ResultUnfit
 from dicom_templates.identity import ResultIdentity

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from pydicom.dataset import Dataset
 
-from dicom_templates.check_rejection import check_rejections
+from dicom_templates.check.rejection import check_rejections
 from dicom_templates.encode import reread
 from dicom_templates.errors import ResultUnfit
 from dicom_templates.identity import ResultIdentity

@@ -8,7 +8,7 @@ from pydicom.dataset import Dataset
 
 from dicom_templates.errors import TemplateError
 from dicom_templates.identity import ResultIdentity
-from dicom_templates.report_tumour import tumour_group
+from dicom_templates.report.tumour import tumour_group
 from pipelines.contract import Case, Findings
 from tests.dicom_templates.made_report import built, codes_in, groups, name, numbers, texts
 

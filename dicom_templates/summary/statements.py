@@ -10,8 +10,8 @@ from dicom_templates.boxes import Box
 from dicom_templates.page import Page
 from dicom_templates.palette import Ink, Style
 from dicom_templates.sources import used_roles
-from dicom_templates.summary_answer import NONE, Answer, draw_answer
-from dicom_templates.summary_blocks import Block
+from dicom_templates.summary.answer import NONE, Answer, draw_answer
+from dicom_templates.summary.blocks import Block
 from pipelines.contract import Findings, Score, Statement
 
 _PAD = 18.0

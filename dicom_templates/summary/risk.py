@@ -10,8 +10,8 @@ from dicom_templates.boxes import Box
 from dicom_templates.figures import shown_limits, shown_percent
 from dicom_templates.page import Page
 from dicom_templates.palette import Ink
-from dicom_templates.summary_answer import MIDDLE, SHORT, Answer, answer, draw_answer
-from dicom_templates.summary_bar import (
+from dicom_templates.summary.answer import MIDDLE, SHORT, Answer, answer, draw_answer
+from dicom_templates.summary.bar import (
     BAR,
     SMALLEST,
     draw_bar,
@@ -23,9 +23,9 @@ from dicom_templates.summary_bar import (
     outside_lines,
     used_words,
 )
-from dicom_templates.summary_blocks import Block
-from dicom_templates.summary_curve import draw_curve
-from dicom_templates.summary_nomogram import draw_nomogram
+from dicom_templates.summary.blocks import Block
+from dicom_templates.summary.curve import draw_curve
+from dicom_templates.summary.nomogram import draw_nomogram
 from pipelines.contract import Findings, Score
 
 ABOVE = "RISK: a high probability is bad"

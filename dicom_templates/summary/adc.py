@@ -13,7 +13,7 @@ from dicom_templates.figures import changes, find, plain, rounded
 from dicom_templates.key_slice import ADC_TOP
 from dicom_templates.page import Page
 from dicom_templates.palette import Ink
-from dicom_templates.summary_blocks import Block
+from dicom_templates.summary.blocks import Block
 from pipelines.contract import Exam, Findings, Quantity, TimePoint
 
 _HEAD, _AXIS = 44.0, 58.0

@@ -8,8 +8,8 @@ from dicom_templates import wording
 from dicom_templates.boxes import Box
 from dicom_templates.page import Page
 from dicom_templates.palette import Ink
-from dicom_templates.summary_answer import DISAGREEMENT, TALL, Answer, draw_answer
-from dicom_templates.summary_blocks import Block
+from dicom_templates.summary.answer import DISAGREEMENT, TALL, Answer, draw_answer
+from dicom_templates.summary.blocks import Block
 from pipelines.contract import Code, Findings, Score, Statement
 
 _PAD = 16.0

@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from dicom_templates import codes, wording
 from dicom_templates.identity import MODEL_NAME, ResultIdentity
 from dicom_templates.observer import device_observer
-from dicom_templates.report_items import container, text
+from dicom_templates.report.items import container, text
 from dicom_templates.sources import SeriesHeaders, used_roles
 from pipelines.contract import Code, Exam, Findings, TimePoint
 

@@ -10,8 +10,8 @@ from dicom_templates.fonts import display_name
 from dicom_templates.identity import PHANTOM, ResultIdentity, phantom_trained
 from dicom_templates.page import Page
 from dicom_templates.palette import Ink
-from dicom_templates.report_context import version_sentence
-from dicom_templates.summary_models import fine_print
+from dicom_templates.report.context import version_sentence
+from dicom_templates.summary.models import fine_print
 from pipelines.contract import Code, Exam, Findings, Patient
 
 WIDTH, HEIGHT = 2000, 1500

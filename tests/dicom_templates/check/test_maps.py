@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
-from dicom_templates.check_maps import check_maps
+from dicom_templates.check.maps import check_maps
 from dicom_templates.encode import reread
 from dicom_templates.errors import ResultUnfit
 from dicom_templates.identity import ResultIdentity

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
-from dicom_templates.check_contours import check_contours
+from dicom_templates.check.contours import check_contours
 from dicom_templates.contour_series import build_contours
 from dicom_templates.encode import reread
 from dicom_templates.errors import ResultUnfit

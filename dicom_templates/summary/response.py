@@ -7,8 +7,8 @@ from dicom_templates.boxes import Box
 from dicom_templates.figures import shown_limits, shown_percent
 from dicom_templates.page import Page
 from dicom_templates.palette import Ink
-from dicom_templates.summary_answer import answer, draw_answer
-from dicom_templates.summary_bar import (
+from dicom_templates.summary.answer import answer, draw_answer
+from dicom_templates.summary.bar import (
     BAR,
     SMALLEST,
     draw_bar,
@@ -20,8 +20,8 @@ from dicom_templates.summary_bar import (
     outside_lines,
     used_words,
 )
-from dicom_templates.summary_blocks import Block
-from dicom_templates.summary_conflict import conflict_answer, conflicts
+from dicom_templates.summary.blocks import Block
+from dicom_templates.summary.conflict import conflict_answer, conflicts
 from pipelines.contract import Findings, Score
 
 _ABOVE = "RESPONSE TO THERAPY: a high probability is good"

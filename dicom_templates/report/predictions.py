@@ -12,7 +12,7 @@ from pydicom.sr.coding import Code as Concept
 from dicom_templates import codes, wording
 from dicom_templates.figures import percent
 from dicom_templates.identity import MANUFACTURER, ResultIdentity
-from dicom_templates.report_items import code, comment, number, text, with_items
+from dicom_templates.report.items import code, comment, number, text, with_items
 from dicom_templates.survival import EventFree, event_free
 from pipelines.contract import Score
 

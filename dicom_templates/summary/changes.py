@@ -10,7 +10,7 @@ from dicom_templates.figures import NAMES, ORDER, UNIT_WORDS, UNITS, changes, fi
 from dicom_templates.page import Page
 from dicom_templates.palette import Ink, Style
 from dicom_templates.reported import Reported, reported_of
-from dicom_templates.summary_blocks import Block
+from dicom_templates.summary.blocks import Block
 from pipelines.contract import Exam, Findings, Quantity, TimePoint, Variable
 
 _TILE = 96.0

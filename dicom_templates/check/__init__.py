@@ -9,15 +9,15 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from pydicom.dataset import Dataset
 
-from dicom_templates import codes
-from dicom_templates.check_codes import check_codes
-from dicom_templates.check_contours import check_contours
-from dicom_templates.check_document import check_document
-from dicom_templates.check_maps import check_maps
-from dicom_templates.check_presentation import check_presentation
-from dicom_templates.check_rejection import check_rejections
-from dicom_templates.check_report import check_report
-from dicom_templates.check_segmentation import check_segmentation
+from dicom_templates.check.codes import check_codes
+from dicom_templates.check.contours import check_contours
+from dicom_templates.check.document import check_document
+from dicom_templates.check.maps import check_maps
+from dicom_templates.check.presentation import check_presentation
+from dicom_templates.check.rejection import check_rejections
+from dicom_templates.check.report import check_report
+from dicom_templates.check.segmentation import check_segmentation
+from dicom_templates.codes import SCHEME
 from dicom_templates.encode import reread
 from dicom_templates.errors import ResultUnfit
 from dicom_templates.identity import PHANTOM, RESEARCH, ResultIdentity, phantom_mask, phantom_trained
@@ -161,8 +161,8 @@ def _check_common(result: Result, exam: Exam, phantom: bool, identity: ResultIde
         raise ResultUnfit(f"{name}: it is in another series than the {result.kind} of this pair")
     if phantom != (PHANTOM in description):
         raise ResultUnfit(f"{name}: series description {description!r} is wrong about {PHANTOM}")
-    if [str(one.CodingSchemeDesignator) for one in dataset.CodingSchemeIdentificationSequence] != [codes.SCHEME]:
-        raise ResultUnfit(f"{name}: it does not say whose the codes of {codes.SCHEME} are")
+    if [str(one.CodingSchemeDesignator) for one in dataset.CodingSchemeIdentificationSequence] != [SCHEME]:
+        raise ResultUnfit(f"{name}: it does not say whose the codes of {SCHEME} are")
     check_codes(dataset)
 
 

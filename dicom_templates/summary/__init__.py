@@ -16,15 +16,15 @@ from dicom_templates.kinds import Kind
 from dicom_templates.page import Page
 from dicom_templates.secondary_capture import Capture, build_capture
 from dicom_templates.sources import reported_exam, study_header
-from dicom_templates.summary_adc import adc_block
-from dicom_templates.summary_blocks import Block, draw_blocks
-from dicom_templates.summary_changes import changes_block, reported_block
-from dicom_templates.summary_conflict import conflict_block, conflicts
-from dicom_templates.summary_frame import HEIGHT, MARGIN, WIDTH, draw_footer, draw_header, footer_top
-from dicom_templates.summary_pictures import draw_pictures
-from dicom_templates.summary_response import response_block, responses
-from dicom_templates.summary_risk import ABOVE, risk_block, risks
-from dicom_templates.summary_statements import inputs_block, none_block, series_block, statement_block
+from dicom_templates.summary.adc import adc_block
+from dicom_templates.summary.blocks import Block, draw_blocks
+from dicom_templates.summary.changes import changes_block, reported_block
+from dicom_templates.summary.conflict import conflict_block, conflicts
+from dicom_templates.summary.frame import HEIGHT, MARGIN, WIDTH, draw_footer, draw_header, footer_top
+from dicom_templates.summary.pictures import draw_pictures
+from dicom_templates.summary.response import response_block, responses
+from dicom_templates.summary.risk import ABOVE, risk_block, risks
+from dicom_templates.summary.statements import inputs_block, none_block, series_block, statement_block
 from pipelines.contract import Code, Findings, Statement
 
 _LEFT, _BETWEEN = 938.0, 30.0
