@@ -82,6 +82,14 @@ CONTOURS_KINDS = {TimePoint.BASELINE: Kind.CONTOURS_BASELINE, TimePoint.RESTAGIN
 PRESENTATION_KINDS = {TimePoint.BASELINE: Kind.PRESENTATION_BASELINE, TimePoint.RESTAGING: Kind.PRESENTATION_RESTAGING}
 
 
+#: The exam that an object belongs to; the others are about the whole case.
+TIME_POINTS = {
+    kind: time_point
+    for kinds in (SEG_KINDS, MAPS_KINDS, CONTOURS_KINDS, PRESENTATION_KINDS)
+    for time_point, kind in kinds.items()
+}
+
+
 @dataclass(frozen=True)
 class Result:
     """One object of a result. ``kind`` is its name in files and in the ledger; some kinds have several objects."""

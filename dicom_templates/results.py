@@ -14,6 +14,7 @@ from dicom_templates.figures import check_numbers
 from dicom_templates.filing import filed_exam
 from dicom_templates.identity import ResultIdentity
 from dicom_templates.kinds import CONTOURS_KINDS, MAPS_KINDS, PRESENTATION_KINDS, SEG_KINDS, Item, Kind, Result
+from dicom_templates.lossy import mark_lossy
 from dicom_templates.parametric_map import build_maps, maps_of
 from dicom_templates.presentation import build_presentation
 from dicom_templates.profile import DEFAULT_ITEMS
@@ -46,6 +47,7 @@ def build_results(
     for exam in findings.case.exams:
         results += _pictures(exam, findings, identity, items)
     _identify_scheme(results)
+    mark_lossy(results, findings)
     check(results, findings, identity, items)
     return tuple(results)
 

@@ -17,17 +17,26 @@ from dicom_templates.errors import TemplateError
 from dicom_templates.planes import ORIENTATION_NOISE, Plane, on_grid, planes, slice_planes
 from pipelines.contract import Case, Code, Exam, InputUnfit, Role
 
-#: Patient module (PS3.3 C.7.1.1) and what a site adds to tell patients apart.
+#: Patient and Clinical Trial Subject modules (PS3.3 C.7.1.1, C.7.1.3), all of them, so that an object of ours says
+#: of its patient what the images do.
 PATIENT = (
     *("PatientName", "PatientID", "IssuerOfPatientID", "IssuerOfPatientIDQualifiersSequence", "TypeOfPatientID"),
     *("PatientBirthDate", "PatientBirthTime", "PatientSex", "OtherPatientIDs", "OtherPatientIDsSequence"),
     *("PatientIdentityRemoved", "DeidentificationMethod", "DeidentificationMethodCodeSequence"),
+    *("QualityControlSubject", "OtherPatientNames", "EthnicGroup", "PatientComments", "ResponsiblePerson"),
+    *("ResponsiblePersonRole", "ResponsibleOrganization", "PatientSpeciesDescription", "PatientBreedDescription"),
+    *("StrainDescription", "ClinicalTrialSponsorName", "ClinicalTrialProtocolID", "ClinicalTrialProtocolName"),
+    *("ClinicalTrialSiteID", "ClinicalTrialSiteName", "ClinicalTrialSubjectID", "ClinicalTrialSubjectReadingID"),
 )
-#: General Study and Patient Study modules (PS3.3 C.7.2.1, C.7.2.2).
+#: General Study, Patient Study and Clinical Trial Study modules (PS3.3 C.7.2.1 to C.7.2.3).
 STUDY = (
     *("StudyInstanceUID", "StudyDate", "StudyTime", "AccessionNumber", "IssuerOfAccessionNumberSequence", "StudyID"),
-    *("ReferringPhysicianName", "StudyDescription", "PatientAge", "PatientSize", "PatientWeight"),
-    "TimezoneOffsetFromUTC",
+    *("ReferringPhysicianName", "ConsultingPhysicianName", "PhysiciansOfRecord", "NameOfPhysiciansReadingStudy"),
+    *("StudyDescription", "PatientAge", "PatientSize", "PatientWeight", "PatientBodyMassIndex", "PregnancyStatus"),
+    *("AdmittingDiagnosesDescription", "MedicalAlerts", "Allergies", "Occupation", "SmokingStatus"),
+    *("AdditionalPatientHistory", "LastMenstrualDate", "PatientSexNeutered", "ReasonForVisit", "PatientState"),
+    *("AdmissionID", "ServiceEpisodeID", "ServiceEpisodeDescription", "ClinicalTrialTimePointID"),
+    *("ClinicalTrialTimePointDescription", "TimezoneOffsetFromUTC"),
 )
 _TYPE_2 = (
     *("PatientName", "PatientID", "PatientBirthDate", "PatientSex"),
@@ -38,6 +47,7 @@ _IMAGE = (
     *("SeriesDescription", "FrameOfReferenceUID", "PositionReferenceIndicator", "Rows", "Columns", "NumberOfFrames"),
     *("PixelSpacing", "SliceThickness", "ImageOrientationPatient", "ImagePositionPatient"),
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
+    *("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod"),
 )
 _FRAMES = ("NumberOfFrames", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 _TAGS = [*PATIENT, *STUDY, *_IMAGE]

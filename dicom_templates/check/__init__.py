@@ -21,18 +21,21 @@ from dicom_templates.codes import SCHEME
 from dicom_templates.encode import reread
 from dicom_templates.errors import ResultUnfit
 from dicom_templates.identity import PHANTOM, RESEARCH, ResultIdentity, phantom_mask, phantom_trained
-from dicom_templates.kinds import CONTOURS_KINDS, MAPS_KINDS, PRESENTATION_KINDS, SEG_KINDS, Item, Kind, Result
+from dicom_templates.kinds import (
+    CONTOURS_KINDS,
+    MAPS_KINDS,
+    PRESENTATION_KINDS,
+    SEG_KINDS,
+    TIME_POINTS,
+    Item,
+    Kind,
+    Result,
+)
 from dicom_templates.parametric_map import is_phantom, maps_of
 from dicom_templates.profile import DEFAULT_ITEMS
 from dicom_templates.sources import PATIENT, STUDY, prefill, reported_exam, study_header
 from dicom_templates.withdrawal import Withdrawal
 from pipelines.contract import Exam, Findings, TimePoint
-
-TIME_POINTS = {
-    kind: time_point
-    for kinds in (SEG_KINDS, MAPS_KINDS, CONTOURS_KINDS, PRESENTATION_KINDS)
-    for time_point, kind in kinds.items()
-}
 
 
 def check(
