@@ -16,7 +16,9 @@ from pipelines.contract import Code, Exam, Findings, Patient
 
 WIDTH, HEIGHT = 2000, 1500
 MARGIN = 48.0
-BAND = Box(0, 102, WIDTH, 104)  # with the patient and the exams
+# With the patient and the exams. A widely used viewer writes date and series description over the upper left corner,
+# as far down as this band's upper edge: the title may be written over, the patient may not.
+BAND = Box(0, 130, WIDTH, 104)
 _STRIP = 52.0
 _MOST_LINES = 6  # of the limits of use
 _TITLES = ("AI summary: rectal MR", "AI summary")
@@ -41,7 +43,7 @@ def draw_title(page: Page, flags: Iterable[str], titles: tuple[str, ...] = _TITL
         left = _tag(page, left, words, Ink.ROSE) - 16
     left = _tag(page, left, "RESEARCH USE ONLY", Ink.AMBER)
     fitting = [title for title in titles if page.measure(title, palette.TITLE) < left - MARGIN - 20]
-    page.text(MARGIN, 14, fitting[0] if fitting else titles[-1], palette.TITLE)
+    page.text(MARGIN, 28, fitting[0] if fitting else titles[-1], palette.TITLE)
 
 
 def draw_patient(page: Page, patient: Patient, width: float) -> None:
@@ -94,7 +96,7 @@ def _limits(page: Page, findings: Findings) -> list[str]:
 def _tag(page: Page, right: float, words: str, ink: Ink) -> float:
     """A filled label that ends at ``right``; returns where it begins."""
     width = page.measure(words, palette.TAG) + 40
-    box = Box(right - width, 16, width, 70)
+    box = Box(right - width, 30, width, 70)
     page.rounded(box, ink)
     page.centred(box, words, palette.TAG)
     return box.x
