@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from datetime import UTC, datetime
 
 import structlog
@@ -56,9 +57,11 @@ def put(connection: Connection, pair_id: int, inputs_digest: str, proposal: Prop
 
 def put_withdrawal(connection: Connection, pair_id: int) -> bool:
     """Queue the withdrawal of all that a retired pair may have sent. True where there is anything to withdraw."""
-    if not ledger.may_have_arrived(connection, pair_id):
-        return False
     pair = connection.execute(select(pair_table).where(pair_table.c.id == pair_id)).one()
+    same = and_(job_table.c.pair_id == pair_id, job_table.c.version == pair.version, job_table.c.task == Task.WITHDRAW)
+    queued = connection.execute(select(job_table.c.id).where(same)).first() is not None
+    if queued or not ledger.may_have_arrived(connection, pair_id):
+        return False
     connection.execute(
         insert(job_table).values(
             pair_id=pair_id,
@@ -75,10 +78,12 @@ def put_withdrawal(connection: Connection, pair_id: int) -> bool:
     return True
 
 
-def supersede(connection: Connection, pair_id: int) -> None:
-    """Nobody needs this pair's waiting or failed jobs any more."""
+def supersede(connection: Connection, pair_id: int, tasks: Collection[Task] = tuple(Task)) -> None:
+    """Nobody needs these waiting or failed jobs of a pair any more."""
     table = job_table
-    open_ = (table.c.pair_id == pair_id) & table.c.state.in_(sources(JOB, JobState.SUPERSEDED))
+    open_ = and_(
+        table.c.pair_id == pair_id, table.c.task.in_(tasks), table.c.state.in_(sources(JOB, JobState.SUPERSEDED))
+    )
     connection.execute(update(table).where(open_).values(state=JobState.SUPERSEDED))
 
 
@@ -128,7 +133,7 @@ def finish(database: Database, ticket: JobTicket, outcome: Outcome) -> JobState:
         lease.held(connection, job_table, ticket.claim)
         pair = connection.execute(select(pair_table).where(pair_table.c.id == ticket.pair_id)).one()
         wanted = pair.version == ticket.version and (
-            pair.state in RETIRED
+            pair.state != PairState.READY
             if ticket.task is Task.WITHDRAW
             else bool(pair.inputs_digest) and pair.state == PairState.READY
         )

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, select
 
 from node import outbox
 from node.database import Database
-from node.records import DeliveryState, JobState, JobTicket, ResultFile, Task
+from node.records import DeliveryState, JobState, JobTicket, PairState, ResultFile, Task
 from node.schema import delivery_table, job_table, pair_table, result_table
 
 ARRIVED = (DeliveryState.SENT, DeliveryState.VERIFIED, DeliveryState.COMMITTED)
@@ -32,7 +32,10 @@ def recall(database: Database, pair_id: int) -> Recall:
     """All that a retired pair has to take back."""
     with database.reading() as connection:
         pair = connection.execute(select(pair_table).where(pair_table.c.id == pair_id)).one()
-        return Recall(pair.patient_id, pair.issuer, pair.reason, may_have_arrived(connection, pair_id))
+        # A pair that waits again has a reason of its own, for its waiting.
+        retired = pair.state in (PairState.WITHDRAWN, PairState.SUPERSEDED)
+        reason = pair.reason if retired else "its exams are no longer a pair"
+        return Recall(pair.patient_id, pair.issuer, reason, may_have_arrived(connection, pair_id))
 
 
 def may_have_arrived(connection: Connection, pair_id: int) -> dict[ResultFile, tuple[str, ...]]:

@@ -18,7 +18,7 @@ from node.flow import PAIR, STUDY, move
 from node.gather import classified, gather_case, inputs_digest
 from node.match import MatchingRules, match
 from node.objects import parse_date
-from node.records import Decision, Matching, PairState, Proposal, StudyFacts, StudyState, Verb, Verdict
+from node.records import Decision, Matching, PairState, Proposal, StudyFacts, StudyState, Task, Verb, Verdict
 from node.schema import decision_table, pair_table, series_table, study_table
 from node.store import Store
 from pipelines.annotations import DEFAULT_ROI_PATTERN
@@ -269,7 +269,7 @@ def _retire(connection: Connection, key: PatientKey, kept: set[int]) -> None:
         reason = "taken apart by a person" if apart else _why_overtaken(connection, key, row)
         values = {"state": state, "reason": reason, "inputs_digest": "", "updated_at": time.time()}
         connection.execute(update(pair_table).where(pair_table.c.id == row.id).values(**values))
-        jobs.supersede(connection, row.id)
+        jobs.supersede(connection, row.id, (Task.SCORE,))
         outbox.withdraw(connection, row.id)
         jobs.put_withdrawal(connection, row.id)
         log.warning("pair.retired", pair=row.id, state=str(state))

@@ -74,7 +74,9 @@ def test_a_recall_names_the_peers_of_each_object_and_the_reason(bench: Bench) ->
     pair_id = bench.done_job([result()], ["pacs", "archive"])
     all_sent(bench)
     with bench.database.transaction() as connection:
-        connection.execute(update(pair_table).values(reason="taken apart by a person", issuer="HOSPITAL"))
+        connection.execute(
+            update(pair_table).values(state="WITHDRAWN", reason="taken apart by a person", issuer="HOSPITAL")
+        )
     recall = ledger.recall(bench.database, pair_id)
     assert (recall.patient_id, recall.issuer, recall.reason) == ("P1", "HOSPITAL", "taken apart by a person")
     assert list(recall.sent.values()) == [("archive", "pacs")]

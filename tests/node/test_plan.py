@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from pydicom import Dataset
+from sqlalchemy import update
 
 from node import decide, outbox
 from node.match import MatchingRules
@@ -291,6 +292,20 @@ def test_a_pair_put_together_again_before_its_withdrawal_was_made_needs_none(del
     delivered.settle_and_plan()
     assert delivered.withdrawals() == [(1, "SUPERSEDED")]
     assert delivered.jobs() == [(1, "DONE"), (2, "READY")]
+
+
+def test_a_pair_that_is_retired_twice_is_withdrawn_once(delivered: Bench) -> None:
+    first, _ = outbox.claim(delivered.database, "pacs")
+    outbox.sent(delivered.database, first, 0)
+    decide.unpair(delivered.database, 1)
+    delivered.settle_and_plan()
+    # The pair waits again, as when one of its exams is declined for a while, and is then taken apart once more.
+    with delivered.database.transaction() as connection:
+        connection.execute(update(pair_table).where(pair_table.c.id == 1).values(state="AWAITING_RESTAGING"))
+    decide.unpair(delivered.database, 1)
+    delivered.settle_and_plan()
+    assert delivered.pairs()[0][2] == "WITHDRAWN"
+    assert delivered.withdrawals() == [(1, "READY")]
 
 
 def test_while_a_merge_is_arriving_the_study_waits_and_what_was_sent_is_withdrawn(delivered: Bench) -> None:
