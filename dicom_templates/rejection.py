@@ -25,13 +25,11 @@ from pipelines.contract import TimePoint
 
 def build_rejections(withdrawal: Withdrawal) -> tuple[Result, ...]:
     """A rejection note for each study of the withdrawn objects. TemplateError where objects lack what names them."""
-    notes: list[Result] = []
-    for study, objects in by_study(withdrawal).items():
-        kind = note_kind(objects, withdrawal.identity)
-        if kind in (note.kind for note in notes):
-            raise TemplateError(f"a second rejection note of kind {kind}, for study {study}")
-        notes.append(Result(kind, _note(objects, kind, withdrawal)))
-    return tuple(notes)
+    kinds = note_kinds(withdrawal)
+    return tuple(
+        Result(kinds[study], _note(objects, kinds[study], withdrawal))
+        for study, objects in by_study(withdrawal).items()
+    )
 
 
 def by_study(withdrawal: Withdrawal) -> dict[str, tuple[Dataset, ...]]:
@@ -45,7 +43,23 @@ def by_study(withdrawal: Withdrawal) -> dict[str, tuple[Dataset, ...]]:
     return {study: tuple(objects.values()) for study, objects in studies.items()}
 
 
-def note_kind(objects: Sequence[Dataset], identity: ResultIdentity) -> Kind:
+def note_kinds(withdrawal: Withdrawal) -> dict[str, Kind]:
+    """The kind of each study's note. Where two studies come out alike, the earlier one is the baseline's.
+
+    Raises TemplateError where a result has objects in more than two studies.
+    """
+    studies = by_study(withdrawal)
+    kinds = {study: _note_kind(objects, withdrawal.identity) for study, objects in studies.items()}
+    if len(set(kinds.values())) == len(kinds):
+        return kinds
+    if len(kinds) > 2:
+        raise TemplateError(f"a result has objects in two studies at most, not {len(kinds)}")
+    dates = {study: (str(objects[0].get("StudyDate") or ""), study) for study, objects in studies.items()}
+    earlier, later = sorted(studies, key=lambda study: dates[study])
+    return {earlier: Kind.REJECTION_BASELINE, later: Kind.REJECTION_RESTAGING}
+
+
+def _note_kind(objects: Sequence[Dataset], identity: ResultIdentity) -> Kind:
     """The note of the study that these objects are in: the baseline's where they are about the baseline exam alone."""
     if not identity.rendering.in_baseline_study:
         return Kind.REJECTION_RESTAGING

@@ -28,6 +28,9 @@ class Withdrawal:
             raise TemplateError("a withdrawal needs the headers of the objects that were sent")
         if not self.reason.strip():
             raise TemplateError("a withdrawal needs a reason in words: a reader must know what was wrong")
-        patients = {(str(ds.get("PatientID", "")), str(ds.get("IssuerOfPatientID") or "")) for ds in self.objects}
-        if len(patients) > 1:
-            raise TemplateError(f"the objects of one result have one patient, not {len(patients)}")
+        ids = {str(ds.get("PatientID", "")) for ds in self.objects}
+        issuers = {str(ds.get("IssuerOfPatientID") or "") for ds in self.objects} - {""}  # blank says nothing
+        if len(ids) > 1 or len(issuers) > 1:
+            raise TemplateError(
+                f"the objects of one result have one patient, not IDs {sorted(ids)} of {sorted(issuers)}"
+            )

@@ -13,13 +13,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.text import Text
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import create_engine, func, inspect, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from node.check_peer import answers_as, check_peer
 from node.config import Config
 from node.finding import Finding, Level
+from node.records import DeliveryState
+from node.schema import delivery_table
 
 GIB = 1024**3
 # An exam is about 0.1 GiB: below the first a busy day may fill the disk, below the second nothing should be started.
@@ -35,6 +37,7 @@ def check(config: Config) -> Iterator[Finding]:
     yield from _check_port(config)
     yield from _check_data_dir(config.node.data_dir)
     yield from _check_database(config.database_url)
+    yield from _check_waiting(config)
     yield from _check_bundles(config)
     yield from _check_roles(config)
     for peer in config.peers:
@@ -123,6 +126,29 @@ def _check_database(url: str) -> Iterator[Finding]:
         yield Finding(Level.OK, subject, f"{file} opens, {len(tables)} tables")
     finally:
         engine.dispose()
+
+
+def _check_waiting(config: Config) -> Iterator[Finding]:
+    """Deliveries for a destination that the configuration does not name any more: nobody else would say so."""
+    file = make_url(config.database_url).database
+    if not file or not Path(file).exists():
+        return
+    table = delivery_table.c
+    waiting = table.state.in_((DeliveryState.DUE, DeliveryState.CLAIMED, DeliveryState.HELD, DeliveryState.FAILED))
+    query = select(table.peer, func.count()).where(waiting).group_by(table.peer).order_by(table.peer)
+    engine = create_engine(config.database_url)
+    try:
+        with engine.connect() as connection:
+            counts = [(row[0], row[1]) for row in connection.execute(query)]
+    except SQLAlchemyError:
+        return  # what is wrong with it has been said
+    finally:
+        engine.dispose()
+    known = {peer.name for peer in config.peers_receiving}
+    for name, count in counts:
+        if name not in known:
+            words = f"our side: {count} wait for {name!r}; no [[peer]] of that name has receives = true: name it again"
+            yield Finding(Level.WARN, "deliveries", words)
 
 
 def _first_line(error: SQLAlchemyError) -> str:

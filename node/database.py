@@ -50,7 +50,7 @@ class Database:
         settings.set_main_option("script_location", str(MIGRATIONS))
         known = [script.revision for script in ScriptDirectory.from_config(settings).walk_revisions()]
         try:
-            with self.transaction() as connection:
+            with self.engine.connect().execution_options(restage_migrating=True) as connection, connection.begin():
                 found = _version(connection)
                 if found not in (None, *known):
                     raise DatabaseUnusable(f"{self.name} was made by a newer version of this program ({found})")
@@ -89,12 +89,13 @@ def _engine(url: str) -> Engine:
         cursor.execute("PRAGMA journal_mode=WAL")
         # A commit is a promise to a PACS or to a person: it must survive a power cut (FULL flushes the log each time).
         cursor.execute("PRAGMA synchronous=FULL")
-        cursor.execute("PRAGMA foreign_keys=ON")
         cursor.close()
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        reading = connection.get_execution_options().get("restage_reading", False)
-        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+        options = connection.get_execution_options()
+        # A migration makes tables anew to which others refer; inside a transaction this switch does nothing.
+        connection.exec_driver_sql(f"PRAGMA foreign_keys={'OFF' if options.get('restage_migrating') else 'ON'}")
+        connection.exec_driver_sql("BEGIN" if options.get("restage_reading") else "BEGIN IMMEDIATE")
 
     return engine

@@ -19,13 +19,18 @@ ARRIVED = (DeliveryState.SENT, DeliveryState.VERIFIED, DeliveryState.COMMITTED)
 class Recall:
     """What a retired pair may have at its peers, and why it must not be read there any more.
 
-    ``patient``: ID and issuer, as the pair had them. ``sent``: each object with the peers it may be at.
+    ``sent``: each object with the peers it may be at.
     """
 
-    patient_id: str
-    issuer: str
     reason: str
     sent: Mapping[ResultFile, tuple[str, ...]]
+
+
+def owner(database: Database, pair_id: int) -> tuple[str, str]:
+    """Issuer and ID of the pair's patient: part of its key, whatever the images of one version say of the issuer."""
+    with database.reading() as connection:
+        pair = connection.execute(select(pair_table).where(pair_table.c.id == pair_id)).one()
+    return pair.issuer, pair.patient_id
 
 
 def recall(database: Database, pair_id: int) -> Recall:
@@ -35,22 +40,20 @@ def recall(database: Database, pair_id: int) -> Recall:
         # A pair that waits again has a reason of its own, for its waiting.
         retired = pair.state in (PairState.WITHDRAWN, PairState.SUPERSEDED)
         reason = pair.reason if retired else "its exams are no longer a pair"
-        return Recall(pair.patient_id, pair.issuer, reason, may_have_arrived(connection, pair_id))
+        return Recall(reason, may_have_arrived(connection, pair_id))
 
 
 def may_have_arrived(connection: Connection, pair_id: int) -> dict[ResultFile, tuple[str, ...]]:
     """Every object of a pair that may be somewhere, with the peers it may be at; not what was withdrawn before.
 
-    An attempt without an answer may have arrived: only a refusal is certain.
+    A try without an answer may have arrived: only a refusal is certain.
     """
     result, delivery, job = result_table.c, delivery_table.c, job_table.c
     withdrawn = select(func.max(job.version)).where(
         job.pair_id == pair_id, job.task == Task.WITHDRAW, job.state == JobState.DONE
     )
     before = connection.execute(withdrawn).scalar() or 0
-    maybe = delivery.state.in_((*ARRIVED, DeliveryState.CLAIMED)) | (
-        (delivery.attempts > 0) & delivery.status.is_(None)
-    )
+    maybe = delivery.state.in_((*ARRIVED, DeliveryState.CLAIMED)) | delivery.exposed
     query = (
         select(result_table, delivery.peer)
         .join(delivery_table, delivery.result_id == result.id)
@@ -84,3 +87,10 @@ def previous_results(
     earlier = [file for file in ours if versions[file.sop_uid] < ticket.version]
     newest = max((versions[file.sop_uid] for file in earlier), default=0)
     return tuple(file for file in earlier if versions[file.sop_uid] == newest)
+
+
+def peers_with_earlier(database: Database, ticket: JobTicket) -> frozenset[str]:
+    """The peers that may have an earlier version of this pair's result."""
+    with database.reading() as connection:
+        sent = may_have_arrived(connection, ticket.pair_id)
+    return frozenset(peer for peers in sent.values() for peer in peers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from dicom_templates.kinds import ITEMS, Item, Kind
@@ -24,11 +25,13 @@ class Mailing:
         asked = frozenset(item for peer in self.peers for item in peer.profile.items)
         return asked or DEFAULT_ITEMS
 
-    def receivers(self, kind: Kind) -> tuple[str, ...]:
-        """The peers that get the object of this kind."""
-        return tuple(
-            peer.name for peer in self.peers if ITEMS[kind] in peer.profile.items and wants(peer, self.findings)
-        )
+    def receivers(self, kind: Kind, have_earlier: Collection[str] = ()) -> tuple[str, ...]:
+        """The peers that get the object of this kind.
+
+        One that has an earlier version gets this one whatever it holds: the old numbers must not stay the newest there.
+        """
+        asking = (peer for peer in self.peers if ITEMS[kind] in peer.profile.items)
+        return tuple(peer.name for peer in asking if peer.name in have_earlier or wants(peer, self.findings))
 
 
 def mailings(config: Config, findings: Findings) -> tuple[Mailing, ...]:

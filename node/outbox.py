@@ -17,7 +17,7 @@ from typing import Any
 
 import structlog
 from pydicom import Dataset, dcmread
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, insert, select, update
 
 from dicom_templates.kinds import Kind
 from node import lease
@@ -26,12 +26,13 @@ from node.database import Database
 from node.errors import LeaseLost, NotFailed, PeerError, SendError
 from node.flow import DELIVERY, move, sources
 from node.objects import UNREADABLE
-from node.records import Claim, DeliveryState, PairState, Parcel, ResultFile, Task
+from node.records import Claim, DeliveryState, JobState, PairState, Parcel, ResultFile, Task
 from node.schema import delivery_table, job_table, pair_table, result_table
 
 log = structlog.get_logger()
 
 LEASE_SECONDS = 300.0
+DUPLICATE = 0x0111  # "Duplicate SOP Instance" (PS3.7 C.5.8): the destination has it, from an earlier try
 # An archive may answer Success first and index later: before this time, what is not found may still come.
 INDEXING_SECONDS = 120.0
 # After this time nobody looks any more: an archive may have moved it elsewhere by its own rules.
@@ -61,9 +62,21 @@ def put(connection: Connection, result_id: int, peers: Sequence[str], shadowed: 
         connection.execute(insert(delivery_table).values(**row))
 
 
-def claim(database: Database, peer: str, most: int = 50) -> tuple[Parcel, ...]:
-    """What is due for one destination, in the order in which it was made."""
-    return _claim(database, _waiting(peer, DeliveryState.DUE).limit(most), _take)
+def claim(database: Database, peer: str, only: Collection[Kind] = (), most: int = 50) -> tuple[Parcel, ...]:
+    """What is due for one destination, in the order in which it was made; of some kinds only, where any is named."""
+    query = _waiting(peer, DeliveryState.DUE)
+    if only:
+        query = query.where(
+            delivery_table.c.result_id.in_(select(result_table.c.id).where(result_table.c.kind.in_(only)))
+        )
+    return _claim(database, query.limit(most), _take)
+
+
+def expose(database: Database, parcels: Sequence[Parcel]) -> None:
+    """From here on these may be at the destination, whatever answer comes or does not come."""
+    ids = [parcel.claim.id for parcel in parcels]
+    with database.transaction() as connection:
+        connection.execute(update(delivery_table).where(delivery_table.c.id.in_(ids)).values(exposed=True))
 
 
 def claim_sent(database: Database, peer: str, most: int = 50) -> tuple[Parcel, ...]:
@@ -92,6 +105,7 @@ def sent(database: Database, parcel: Parcel, status: int) -> None:
     """The destination answered Success (or a warning). Raises LeaseLost."""
     with database.transaction() as connection:
         _end(connection, parcel, DeliveryState.SENT, "", status)
+        _set(connection, parcel, exposed=True)
     log.info("delivery.sent", delivery=parcel.claim.id, peer=parcel.peer, kind=parcel.result.kind)
 
 
@@ -111,6 +125,9 @@ def failed(database: Database, parcel: Parcel, error: PeerError, policy: RetryPo
     not_before = lease.backoff(parcel.claim.attempts, policy.first_seconds, policy.longest_seconds)
     with database.transaction() as connection:
         _end(connection, parcel, state, str(error), error.status, not_before)
+        if (error.permanent or error.status is not None) and error.status != DUPLICATE:
+            # This try certainly left nothing there; an earlier one may have.
+            _set(connection, parcel, exposed=parcel.exposed)
     log.warning("delivery.failed", delivery=parcel.claim.id, peer=parcel.peer, reason=str(error), next=str(state))
     return state
 
@@ -199,7 +216,8 @@ def _claim(database: Database, query: Select[Any], take: Callable[[Connection, R
     with database.transaction() as connection:
         rows = connection.execute(query.with_for_update(skip_locked=True)).all()
         return tuple(
-            Parcel(take(connection, row), row.peer, _result(connection, row.result_id), row.released) for row in rows
+            Parcel(take(connection, row), row.peer, _result(connection, row.result_id), row.released, row.exposed)
+            for row in rows
         )
 
 
@@ -215,9 +233,16 @@ def _take_to_look_for(connection: Connection, row: Row[Any]) -> Claim:
 
 
 def _retired_results() -> Select[tuple[int]]:
-    """Results of pairs that were taken apart or overtaken: those in flight at that moment must not go out later."""
+    """Results of pairs that were taken apart or overtaken, also where the pair has been made again since."""
+    withdrawal = job_table.alias()
     retired = select(pair_table.c.id).where(pair_table.c.state.in_((PairState.WITHDRAWN, PairState.SUPERSEDED)))
-    return _scored(result_table.c.pair_id.in_(retired))
+    withdrawn = exists().where(
+        withdrawal.c.pair_id == result_table.c.pair_id,
+        withdrawal.c.version >= result_table.c.version,
+        withdrawal.c.task == Task.WITHDRAW,
+        withdrawal.c.state == JobState.DONE,
+    )
+    return _scored(result_table.c.pair_id.in_(retired) | withdrawn)
 
 
 def _scored(which: ColumnElement[bool]) -> Select[tuple[int]]:

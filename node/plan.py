@@ -45,9 +45,9 @@ class Planner:
         due = self._due()
         for key in due:
             try:
-                self.plan(key)
                 for former in self._former_owners(key):
-                    self.plan(former)
+                    self.plan(former)  # first: a failure there leaves this patient due
+                self.plan(key)
             except Exception:
                 log.exception("plan.failed", patient_id=key.patient_id)
         return len(due)
@@ -88,8 +88,11 @@ class Planner:
         with self.database.reading() as connection:
             uids = {row.study_uid for row in _studies(connection, key)}
             rows = connection.execute(select(pair_table).where(pair_table.c.state.not_in(jobs.RETIRED))).all()
+            table = study_table
+            receiving = select(table.c.patient_id, table.c.issuer).where(table.c.state == StudyState.RECEIVING)
+            busy = {tuple(row) for row in connection.execute(receiving)}  # planned when that has settled
         owners = {(row.patient_id, row.issuer) for row in rows if uids & {*row.baseline, *row.restaging}}
-        return [PatientKey(*owner) for owner in sorted(owners) if PatientKey(*owner) != key]
+        return [PatientKey(*owner) for owner in sorted(owners - busy) if PatientKey(*owner) != key]
 
     def _classify(self, key: PatientKey) -> None:
         with self.database.reading() as connection:

@@ -208,9 +208,13 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Parcel:
-    """A claimed delivery: one result file for one peer. ``released``: a person let it go after it had been held."""
+    """A claimed delivery: one result file for one peer.
+
+    ``released``: a person let it go after it had been held. ``exposed``: an earlier try may have left it there.
+    """
 
     claim: Claim
     peer: str
     result: ResultFile
     released: bool = False
+    exposed: bool = False

@@ -31,6 +31,7 @@ def releasable(findings: Findings, phantom_scores: bool) -> Findings:
         for score in findings.scores
         if score.model.phantom_trained
     ]
+    in_masks = {f"{time} ADC in the mask" for time in times}  # why there is no number tells of the mask
     scores = tuple(score for score in findings.scores if not score.model.phantom_trained)
     return replace(
         findings,
@@ -39,7 +40,7 @@ def releasable(findings: Findings, phantom_scores: bool) -> Findings:
             one for one in findings.measurements if not (one.origin is MaskOrigin.MODEL and one.time_point in times)
         ),
         scores=scores,
-        refusals=findings.refusals + tuple(statements),
+        refusals=tuple(one for one in findings.refusals if one.subject not in in_masks) + tuple(statements),
         warnings=_warnings(findings, scores),
     )
 

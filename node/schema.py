@@ -161,6 +161,7 @@ delivery_table = Table(
     Column("status", Integer),
     Column("reason", Text, nullable=False, default=""),
     Column("released", Boolean, nullable=False, default=False),
+    Column("exposed", Boolean, nullable=False, default=False),
     Column("updated_at", Float, nullable=False),
     UniqueConstraint("result_id", "peer"),
     Index("delivery_by_peer", "peer", "state"),

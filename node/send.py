@@ -42,7 +42,7 @@ Answer = tuple[ArchivedPatient, ...] | PeerError
 
 def send_due(database: Database, config: Config, peer: Peer) -> int:
     """Send what is due for one peer over one association; how many arrived. Never raises for what a peer does."""
-    parcels = outbox.claim(database, peer.name)
+    parcels = outbox.claim(database, peer.name, only=TAKES_BACK if config.in_shadow(peer) else ())
     if not parcels:
         return 0
     errand = _Errand(database, config.node.data_dir, RetryPolicy.of(config.results))
@@ -55,6 +55,7 @@ def send_due(database: Database, config: Config, peer: Peer) -> int:
         for parcel in cleared:
             errand.failed(parcel, error)
         return 0
+    outbox.expose(database, cleared)
     try:
         return sum(errand.tried(parcel, partial(_deliver, errand, association, parcel)) for parcel in cleared)
     finally:

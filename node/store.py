@@ -9,6 +9,7 @@ import time
 import uuid
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -247,19 +248,17 @@ def _ownership(connection: Connection, row: Row[Any], facts: ObjectFacts) -> dic
     Objects of two patients are a conflict. It ends when the PACS has sent every object again under one patient, as
     after a merge there: the study is then that patient's.
     """
-    if not row.conflict and _same_owner((row.patient_id, row.issuer), _owner(facts)):
-        return {}
     table = object_table
     query = select(table.c.patient_id, table.c.issuer).where(table.c.study_uid == row.study_uid, table.c.current)
     owners = sorted({(one.patient_id, one.issuer) for one in connection.execute(query.distinct())})
-    others = [owner for owner in owners if not _same_owner(owner, _owner(facts))]
-    if others:
-        (patient_id, issuer), (other_id, other_issuer) = others[0], _owner(facts)
+    clash = next((two for two in combinations(owners, 2) if not _same_owner(*two)), None)
+    if clash is not None:
+        (patient_id, issuer), (other_id, other_issuer) = clash
         names = f"ID {patient_id!r} of {issuer!r} and ID {other_id!r} of {other_issuer!r}"
         return {"conflict": f"one study holds objects of two patients: {names}"}
     if _same_owner((row.patient_id, row.issuer), _owner(facts)):
         return {"conflict": ""}
-    return {"conflict": "", **_identity(facts)}
+    return {"conflict": "", **_identity(facts), "issuer": next((issuer for _, issuer in owners if issuer), "")}
 
 
 def _owner(facts: ObjectFacts) -> tuple[str, str]:

@@ -103,12 +103,12 @@ class Worker:
         ticket, rendering = keeper.ticket, mailing.rendering
         peers = [peer.name for peer in mailing.peers]
         before = ledger.previous_results(self.database, ticket, rendering.text, peers)
+        have_earlier = ledger.peers_with_earlier(self.database, ticket)
         predecessors = tuple(Predecessor(r.study_uid, r.series_uid, r.sop_class_uid, r.sop_uid) for r in before)
-        patient = mailing.findings.case.exams[-1].files.patient
-        identity = self._identity(ticket, (patient.issuer, patient.patient_id), rendering)
+        identity = self._identity(ticket, rendering)
         results = build_results(mailing.findings, replace(identity, predecessors=predecessors), mailing.items)
         for kind, file in keeper.keep(results, rendering):
-            yield file, mailing.receivers(kind)
+            yield file, mailing.receivers(kind, have_earlier)
 
     def _withdrawn(self, ticket: JobTicket) -> Outcome:
         """Rejection notes and a page for everything of a retired pair that may be at a peer."""
@@ -119,11 +119,12 @@ class Worker:
             files = {file: peers for file, peers in recall.sent.items() if file.rendering == text}
             receivers = tuple(sorted({peer for peers in files.values() for peer in peers}))
             objects = tuple(dcmread(self.store.folder / file.path, stop_before_pixels=True) for file in files)
-            identity = self._identity(ticket, (recall.issuer, recall.patient_id), Rendering.read(text))
+            identity = self._identity(ticket, Rendering.read(text))
             withdrawal = Withdrawal(objects, recall.reason, identity)
             results = build_withdrawal(withdrawal)
             kept += [(file, receivers) for _, file in keeper.keep(results, identity.rendering)]
-        return Outcome(tuple(kept), f"withdrawn: {recall.reason}", shadowed(self.config))
+        # In shadow mode too: it goes only where the result may have gone before.
+        return Outcome(tuple(kept), f"withdrawn: {recall.reason}")
 
     def _case(self, ticket: JobTicket) -> CaseFiles:
         """The case that the job was put for; Overtaken where what is stored now is another."""
@@ -132,10 +133,10 @@ class Worker:
             raise Overtaken("the exams changed after this job was planned; a new version follows")
         return case
 
-    def _identity(self, ticket: JobTicket, patient: tuple[str, str], rendering: Rendering) -> ResultIdentity:
+    def _identity(self, ticket: JobTicket, rendering: Rendering) -> ResultIdentity:
         leaders = [studies[0] for studies in (ticket.baseline, ticket.restaging) if studies]
         return ResultIdentity(
-            pair_key="|".join([*patient, *leaders]),
+            pair_key="|".join([*ledger.owner(self.database, ticket.pair_id), *leaders]),
             version=ticket.version,
             created=ticket.created,
             device_uid=device_uid(self.config.node.data_dir),

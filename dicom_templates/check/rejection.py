@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 from dicom_templates.codes.images import KEY_OBJECT_DESCRIPTION, REJECTED
 from dicom_templates.errors import ResultUnfit
 from dicom_templates.kinds import Result
-from dicom_templates.rejection import by_study, note_kind
+from dicom_templates.rejection import by_study, note_kinds
 from dicom_templates.sources import PATIENT, STUDY
 from dicom_templates.withdrawal import Withdrawal
 
@@ -20,9 +20,10 @@ def check_rejections(notes: Sequence[Result], withdrawal: Withdrawal) -> None:
     written = {str(note.dataset.StudyInstanceUID): note for note in notes}
     if len(written) != len(notes) or set(written) != set(studies):
         raise ResultUnfit(f"KO: {len(notes)} notes for {len(studies)} studies, or of other ones")
+    kinds = note_kinds(withdrawal)
     for study, objects in studies.items():
         note = written[study]
-        if note.kind is not note_kind(objects, withdrawal.identity):
+        if note.kind is not kinds[study]:
             raise ResultUnfit(f"KO: the note of study {study} is filed as {note.kind}")
         _check_note(note, objects, withdrawal)
 

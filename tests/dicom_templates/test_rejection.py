@@ -174,3 +174,22 @@ def test_dciodvfy_and_dsrdump_have_nothing_against_them(withdrawal: Withdrawal, 
         said = output_of("dsrdump", "dcmtk", tmp_path / "note.dcm")
         assert "Rejected for Patient Safety Reasons" in said
         assert not [line for line in said.splitlines() if line.startswith(("E:", "F:"))]
+
+
+def test_where_a_result_was_filed_in_two_studies_over_its_versions_each_has_its_note(
+    case: Case, identity: ResultIdentity
+) -> None:
+    """As when version 1 could not read the restaging exam, and was filed with the baseline."""
+    findings = Findings(Case(case.baseline, None)), Findings(case)
+    pages = [build_summary(one, replace(identity, version=number)) for number, one in enumerate(findings, 1)]
+    withdrawal = Withdrawal(tuple(header(page) for page in pages), REASON, replace(identity, version=2))
+    notes = build_rejections(withdrawal)
+    assert [note.kind for note in notes] == [Kind.REJECTION_BASELINE, Kind.REJECTION_RESTAGING]
+    assert [note.dataset.StudyInstanceUID for note in notes] == [page.StudyInstanceUID for page in pages]
+    check_rejections([Result(note.kind, reread(note.dataset)) for note in notes], withdrawal)
+
+
+def test_an_issuer_that_only_some_objects_name_does_not_stop_a_withdrawal(case: Case, identity: ResultIdentity) -> None:
+    objects = sent(case, identity)
+    del objects[0].IssuerOfPatientID
+    assert len(build_rejections(Withdrawal(objects, REASON, identity))) == 2

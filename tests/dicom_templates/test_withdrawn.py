@@ -120,5 +120,5 @@ def test_a_withdrawal_of_nothing_or_for_no_reason_is_refused(
 def test_two_patients_are_never_withdrawn_together(withdrawal: Withdrawal) -> None:
     other = reread(withdrawal.objects[0])
     other.PatientID = "RM-0043"
-    with pytest.raises(TemplateError, match="one patient, not 2"):
+    with pytest.raises(TemplateError, match="one patient, not IDs"):
         replace(withdrawal, objects=(*withdrawal.objects, other))

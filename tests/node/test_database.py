@@ -9,11 +9,13 @@ import time
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config as AlembicConfig
 from alembic.migration import MigrationContext
 from sqlalchemy import insert, select, text
 
-from node.database import Database
+from node.database import MIGRATIONS, Database
 from node.records import Verb
 from node.schema import decision_table, metadata
 
@@ -89,3 +91,44 @@ def test_writers_wait_for_one_another_instead_of_failing(database: Database) -> 
     for thread in threads:
         thread.join()
     assert sorted(decided(database)) == [str(number) for number in range(8)]
+
+
+def test_a_database_of_the_first_version_keeps_its_rows_and_their_references(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'old.sqlite'}")
+    settings = AlembicConfig()
+    settings.set_main_option("script_location", str(MIGRATIONS))
+    with database.transaction() as connection:
+        settings.attributes["connection"] = connection
+        command.upgrade(settings, "0001")
+        connection.execute(
+            text(
+                "INSERT INTO pair (id, patient_id, issuer, baseline, restaging, state, reason, inputs_digest, version,"
+                " updated_at) VALUES (1, 'P1', '', '[]', '[]', 'READY', '', '', 1, 0)"
+            )
+        )
+        connection.execute(
+            text(
+                "INSERT INTO job (id, pair_id, version, inputs_digest, baseline, restaging, state, token, lease_until,"
+                " not_before, attempts, reason, created_at) VALUES "
+                "(1, 1, 1, '', '[]', '[]', 'DONE', '', 0, 0, 1, '', 0)"
+            )
+        )
+        connection.execute(
+            text(
+                "INSERT INTO result (id, job_id, pair_id, version, kind, sop_uid, sop_class_uid, series_uid, study_uid,"
+                " path, digest) VALUES (1, 1, 1, 1, 'report', '1.2', '1.3', '1.4', '1.5', 'p', 'd')"
+            )
+        )
+        connection.execute(
+            text(
+                "INSERT INTO delivery (id, result_id, peer, state, token, lease_until, not_before, attempts, reason,"
+                " updated_at) VALUES (1, 1, 'pacs', 'SENT', '', 0, 0, 1, '', 0)"
+            )
+        )
+    database.migrate()
+    with database.reading() as connection:
+        assert connection.execute(text("PRAGMA foreign_key_check")).all() == []
+        assert connection.execute(text("SELECT task FROM job")).scalar_one() == "score"
+        assert connection.execute(text("SELECT exposed FROM delivery")).scalar_one() == 1
+        assert connection.execute(text("PRAGMA foreign_keys")).scalar_one() == 1
+    database.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from sqlalchemy import update
 
 from node import jobs, ledger, outbox
@@ -11,6 +12,7 @@ from node.schema import delivery_table, pair_table
 from tests.node.conftest import Bench, result
 
 ONCE = RetryPolicy(0.0, 0.0, 1)
+LATER = RetryPolicy(0.0, 0.0, 9)
 
 
 def sent_uids(bench: Bench, pair_id: int = 1) -> list[str]:
@@ -62,6 +64,7 @@ def test_only_what_was_never_tried_or_was_refused_is_certainly_nowhere(bench: Be
     assert sent_uids(bench) == []
     untried, sent, refused, unanswered, _ = outbox.claim(bench.database, "pacs")
     outbox.sent(bench.database, sent, 0)
+    outbox.expose(bench.database, [refused, unanswered])
     outbox.failed(bench.database, refused, SendError("refused", permanent=True, status=0xC000), ONCE)
     outbox.failed(bench.database, unanswered, SendError("no answer", permanent=False), ONCE)
     with bench.database.transaction() as connection:
@@ -78,7 +81,8 @@ def test_a_recall_names_the_peers_of_each_object_and_the_reason(bench: Bench) ->
             update(pair_table).values(state="WITHDRAWN", reason="taken apart by a person", issuer="HOSPITAL")
         )
     recall = ledger.recall(bench.database, pair_id)
-    assert (recall.patient_id, recall.issuer, recall.reason) == ("P1", "HOSPITAL", "taken apart by a person")
+    assert recall.reason == "taken apart by a person"
+    assert ledger.owner(bench.database, pair_id) == ("HOSPITAL", "P1")
     assert list(recall.sent.values()) == [("archive", "pacs")]
 
 
@@ -95,3 +99,45 @@ def test_what_was_withdrawn_is_not_withdrawn_again_and_has_no_successor(bench: B
         connection.execute(update(pair_table).values(state="READY"))
     bench.put_job(pair_id, "later inputs")
     assert replaced_by_next(bench) == []
+
+
+def test_where_no_association_was_made_nothing_can_have_arrived(bench: Bench) -> None:
+    bench.done_job([result()])
+    (parcel,) = outbox.claim(bench.database, "pacs")
+    outbox.failed(bench.database, parcel, SendError("connection refused", permanent=False), LATER)
+    assert sent_uids(bench) == []
+
+
+@pytest.mark.parametrize("status", [0xA700, 0xC000])
+def test_a_refusal_does_not_undo_the_doubt_that_an_earlier_try_left(bench: Bench, status: int) -> None:
+    bench.done_job([result()])
+    for error in (SendError("no answer", permanent=False), SendError("refused", permanent=False, status=status)):
+        (parcel,) = outbox.claim(bench.database, "pacs")
+        outbox.expose(bench.database, [parcel])
+        outbox.failed(bench.database, parcel, error, LATER)
+    assert sent_uids(bench) == ["1.2.3.4"]
+
+
+def test_what_the_archive_calls_a_duplicate_is_there(bench: Bench) -> None:
+    bench.done_job([result()])
+    (parcel,) = outbox.claim(bench.database, "pacs")
+    outbox.expose(bench.database, [parcel])
+    outbox.failed(bench.database, parcel, SendError("duplicate", permanent=True, status=0x0111), ONCE)
+    outbox.retry(bench.database, parcel.claim.id)
+    assert sent_uids(bench) == ["1.2.3.4"]
+
+
+def test_a_withdrawn_version_is_not_sent_again_when_the_pair_is_made_again(bench: Bench) -> None:
+    pair_id = bench.done_job([result("seg", "1.2.3.1"), result("report", "1.2.3.2")])
+    seg, _ = outbox.claim(bench.database, "pacs")
+    outbox.sent(bench.database, seg, 0)
+    with bench.database.transaction() as connection:
+        connection.execute(update(pair_table).values(state="WITHDRAWN", inputs_digest=""))
+        connection.execute(update(delivery_table).where(delivery_table.c.state == "CLAIMED").values(state="FAILED"))
+        jobs.put_withdrawal(connection, pair_id)
+    bench.finish(bench.claim(), [result("withdrawn", "1.2.3.9")])
+    with bench.database.transaction() as connection:
+        connection.execute(update(pair_table).values(state="READY"))
+    outbox.retry_failed(bench.database)
+    assert [parcel.result.kind for parcel in outbox.claim(bench.database, "pacs")] == ["withdrawn"]
+    assert outbox.claim_sent(bench.database, "pacs") == ()

@@ -71,3 +71,9 @@ def test_shadow_mode_is_one_peers_or_everybodys(tmp_path: Path) -> None:
     peers = (receiver("pacs", shadow=True), receiver("archive"))
     assert shadowed(config(tmp_path, *peers)) == {"pacs"}
     assert shadowed(config(tmp_path, *peers, results=Results(shadow=True))) == {"pacs", "archive"}
+
+
+def test_a_peer_that_has_an_earlier_version_gets_the_refusal_that_replaces_it(tmp_path: Path) -> None:
+    (mailing,) = mailings(config(tmp_path, receiver("pacs", refusals=())), REFUSED)
+    assert mailing.receivers(Kind.REPORT) == ()
+    assert mailing.receivers(Kind.REPORT, have_earlier={"pacs"}) == ("pacs",)

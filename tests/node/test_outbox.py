@@ -294,3 +294,9 @@ def test_nobody_looks_for_the_results_of_a_pair_that_is_none_any_more(bench: Ben
 def test_nobody_looks_for_rejection_notes_which_archives_may_hide(bench: Bench) -> None:
     sent_one(bench, Kind.REJECTION_RESTAGING)
     assert outbox.claim_sent(bench.database, "pacs") == ()
+
+
+def test_in_shadow_only_what_takes_a_result_back_is_claimed(bench: Bench) -> None:
+    bench.done_job([result("report", "1.2.3.1"), result("withdrawn", "1.2.3.2")])
+    claimed = outbox.claim(bench.database, "pacs", only=[Kind.WITHDRAWN])
+    assert [parcel.result.kind for parcel in claimed] == ["withdrawn"]

@@ -108,6 +108,13 @@ def test_what_is_said_of_disagreeing_scores_never_carries_a_number_that_was_held
     assert held.warnings == ()
 
 
+def test_why_a_held_back_mask_has_no_number_is_held_back_too() -> None:
+    whole = findings(exam(BASELINE, READER), exam(RESTAGING, model(True)))
+    unmeasured = Statement(Code.ADC_NOT_ESTIMABLE, "restaging ADC in the mask", "usable in 30% of the mask only")
+    held = releasable(replace(whole, refusals=(*whole.refusals, unmeasured)), phantom_scores=False)
+    assert "30%" not in str(held.refusals)
+
+
 def test_structures_and_maps_of_such_a_model_are_held_back() -> None:
     one = exam(BASELINE, READER)
     array = np.ones(one.t2.array.shape, bool)

@@ -156,6 +156,23 @@ def test_an_object_without_issuer_is_no_other_patient(bench: Bench) -> None:
     assert bench.study(BASELINE.uid).issuer == "HOSPITAL"
 
 
+def test_an_object_without_issuer_does_not_end_the_conflict_of_two_issuers(bench: Bench) -> None:
+    other, without = t2_axial(BASELINE)[1], t2_axial(BASELINE)[2]
+    other.IssuerOfPatientID = "ANOTHER HOSPITAL"
+    del without.IssuerOfPatientID
+    bench.receive(SLICES[0], other, without)
+    assert "'ANOTHER HOSPITAL'" in bench.study(BASELINE.uid).conflict
+
+
+def test_a_study_sent_again_under_another_patient_keeps_the_issuer_that_any_object_names(bench: Bench) -> None:
+    moved = t2_axial(of_other_patient(BASELINE))
+    del moved[-1].IssuerOfPatientID
+    bench.receive(*t2_axial(BASELINE))
+    bench.receive(*moved)
+    study = bench.study(BASELINE.uid)
+    assert (study.patient_id, study.issuer, study.conflict) == ("P2", moved[0].IssuerOfPatientID, "")
+
+
 def test_a_file_that_a_crash_left_unindexed_is_indexed_at_the_next_start(bench: Bench) -> None:
     bench.receive(*SLICES)
     with bench.database.transaction() as connection:

@@ -21,6 +21,8 @@ def upgrade() -> None:
         "issuer = (SELECT issuer FROM study WHERE study.study_uid = object.study_uid)"
     )
     op.add_column("delivery", sa.Column("released", sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.add_column("delivery", sa.Column("exposed", sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.execute("UPDATE delivery SET exposed = (attempts > 0)")
     with op.batch_alter_table("result") as table:
         table.alter_column("kind", type_=sa.String(length=32), existing_nullable=False)
         table.add_column(sa.Column("rendering", sa.Text(), nullable=False, server_default=""))
