@@ -33,9 +33,9 @@ series_number = 700
 description_prefix = "KI"
 transfer_syntax = "implicit"
 """
-EVERYTHING = """\
+MUCH = """\
 [peer.profile]
-objects = ["seg", "report", "summary", "pdf", "maps", "contours", "presentation"]
+objects = ["seg", "report", "summary", "pdf", "presentation"]
 baseline_study = false
 """
 SHADOW = "[peer.profile]\nshadow = true\n"
@@ -54,7 +54,7 @@ class Delivered:
 @pytest.fixture(scope="module")
 def delivered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Delivered]:
     folder = tmp_path_factory.mktemp("profiles")
-    profiles = {"pacs": "", "old": OLD_PACS, "all": EVERYTHING, "shadowed": SHADOW}
+    profiles = {"pacs": "", "old": OLD_PACS, "all": MUCH, "shadowed": SHADOW}
     with ExitStack() as stack:
         archives = {name: Archive(folder / name, name.upper()) for name in profiles}
         for archive in archives.values():
