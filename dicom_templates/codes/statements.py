@@ -61,4 +61,49 @@ STATEMENTS: Final[dict[Code, PrivateCode]] = {
         "SYSTEMS_DISAGREE", "Systems disagree", "Two systems' predictions cannot both hold; both are given, no average."
     ),
     Code.MAP_UNAVAILABLE: PrivateCode("MAP_UNAVAILABLE", "Map unavailable", "A map was asked for and not made."),
+    Code.CALCULATED_B_VALUE: PrivateCode(
+        "CALCULATED_B", "Calculated b-value", "Extrapolated from other b-values, not acquired."
+    ),
+    Code.DYNAMIC_SERIES: PrivateCode(
+        "DYNAMIC_SERIES", "Dynamic series", "Several time points of one contrast uptake in one series."
+    ),
+    Code.SUBTRACTION: PrivateCode("SUBTRACTION", "Subtraction", "A difference of two series, not an acquired image."),
+    Code.REFORMATTED: PrivateCode(
+        "REFORMATTED", "Reformatted", "Resampled from another series: a reformat or a projection."
+    ),
+    Code.COLOUR_MAP: PrivateCode("COLOUR_MAP", "Colour map", "Colours, not measured values."),
+    Code.MOSAIC_UNFIT: PrivateCode(
+        "MOSAIC_UNFIT", "Mosaic not readable", "Several slices in one image without the facts to part them."
+    ),
+    Code.SHEARED_STACK: PrivateCode(
+        "SHEARED_STACK", "Sheared stack", "Slices shifted in their plane from one to the next."
+    ),
+    Code.SITE_RULE: PrivateCode(
+        "SITE_RULE", "Excluded by a site rule", "This node's configuration refuses the series."
+    ),
+    Code.KURTOSIS_NOT_ESTIMABLE: PrivateCode(
+        "NO_KURTOSIS", "Kurtosis not estimable", "The b-values do not allow a kurtosis fit."
+    ),
+    Code.NOT_ALIGNED: PrivateCode(
+        "NOT_ALIGNED", "Images not aligned", "Two series lie apart, and no safe correction was found."
+    ),
+    Code.SLICES_TOO_THICK: PrivateCode(
+        "THICK_SLICES", "Slices too thick", "Slices thicker than a tumour can be measured in."
+    ),
+    Code.B_VALUES_UNFIT: PrivateCode(
+        "B_VALUES_UNFIT", "b-values unfit", "The b-values are too few, too low or too close."
+    ),
+    Code.COVERAGE_INCOMPLETE: PrivateCode(
+        "COVERAGE", "Coverage incomplete", "A series does not cover what another one shows."
+    ),
+    Code.TOO_OBLIQUE: PrivateCode(
+        "TOO_OBLIQUE", "Too oblique", "The axial slices lean too far from the transverse plane."
+    ),
+    Code.MOTION_SUSPECTED: PrivateCode("MOTION", "Motion suspected", "Neighbouring slices or b-values do not match."),
+    Code.GAS_SUSPECTED: PrivateCode(
+        "GAS", "Gas or susceptibility suspected", "Signal is lost or displaced near the rectum in the DWI."
+    ),
+    Code.PROTOCOLS_DIFFER: PrivateCode(
+        "PROTOCOLS_DIFF", "Protocols differ", "The two exams were acquired too differently to compare."
+    ),
 }

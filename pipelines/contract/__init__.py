@@ -17,7 +17,17 @@ from pipelines.contract.clinical import (
     ClinicalVariable,
     Variable,
 )
-from pipelines.contract.exams import Case, CaseFiles, Exam, ExamFiles, Patient, Role, SeriesFiles, SeriesRole
+from pipelines.contract.exams import (
+    Case,
+    CaseFiles,
+    Exam,
+    ExamFiles,
+    ModelInputs,
+    Patient,
+    Role,
+    SeriesFiles,
+    SeriesRole,
+)
 from pipelines.contract.findings import (
     COMPLETE_RESPONSE,
     GOOD_RESPONSE,
@@ -38,6 +48,7 @@ from pipelines.contract.findings import (
 from pipelines.contract.images import (
     AdcMap,
     Affine,
+    Alignment,
     FloatArray,
     MapKind,
     Mask,
@@ -64,6 +75,7 @@ __all__ = [
     "VARIABLE_CODES",
     "AdcMap",
     "Affine",
+    "Alignment",
     "Case",
     "CaseFiles",
     "ClinicalVariable",
@@ -82,6 +94,7 @@ __all__ = [
     "MaskOrigin",
     "Measurement",
     "ModelIdentity",
+    "ModelInputs",
     "Models",
     "Nomogram",
     "NomogramAxis",

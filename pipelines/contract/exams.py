@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.contract.clinical import ClinicalVariable
-from pipelines.contract.images import AdcMap, Mask, ScalarMap, Structure, Volume
+from pipelines.contract.images import AdcMap, Alignment, Mask, ScalarMap, Structure, Volume
 from pipelines.contract.statements import Code
 from pipelines.contract.time_point import TimePoint
 
@@ -111,11 +111,37 @@ class CaseFiles:
 
 
 @dataclass(frozen=True)
+class ModelInputs:
+    """One exam as every model reads it, made once (``pipelines.model_inputs``) and kept in the cache of inputs.
+
+    ``t2`` and ``ce_t1``: bias-corrected (N4), on their own grids. ``dwi`` and ``adc``: b-values up to 1100 s/mm², moved
+    by ``alignment`` onto the T2, never bias-corrected; ``adc`` in 10⁻³ mm²/s, NaN where invalid. ``maps``: D, K where
+    the b-values allow them, moved likewise. ``missing`` says in words why there is no diffusion (empty: there is).
+    ``parameters``: (name, value) of all that was chosen, for the report.
+    """
+
+    t2: Volume
+    ce_t1: Volume | None
+    dwi: Mapping[float, Volume]
+    adc: Volume | None
+    maps: tuple[ScalarMap, ...]
+    alignment: Alignment
+    missing: str = ""
+    parameters: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def high_b(self) -> Volume:
+        """The image at the highest of the b-values in ``dwi``."""
+        return self.dwi[max(self.dwi)]
+
+
+@dataclass(frozen=True)
 class Exam:
     """One time point, loaded. ``t2_paths[i]`` is the file of slice ``i`` of ``t2`` (classic MR).
 
     For an Enhanced MR T2 ``t2_paths`` holds the one file. ``maps`` are further quantities beside ``adc``;
-    ``clinical`` is what a reader's report says of this exam.
+    ``clinical`` is what a reader's report says of this exam. Images and maps are as acquired; ``inputs`` is what
+    preprocessing made of them.
     """
 
     files: ExamFiles
@@ -129,6 +155,7 @@ class Exam:
     structures: tuple[Structure, ...] = ()
     maps: tuple[ScalarMap, ...] = ()
     clinical: tuple[ClinicalVariable, ...] = ()
+    inputs: ModelInputs | None = None
 
 
 @dataclass(frozen=True)

@@ -55,13 +55,15 @@ class Volume:
 class AdcMap:
     """Apparent diffusion coefficient, 10⁻³ mm²/s; ``valid`` marks the voxels with a usable value.
 
-    ``b_values`` and ``fit`` say how it was made: ADCs of different b-sets are never compared silently.
+    ``b_values`` and ``fit`` say how it was made: ADCs of different b-sets are never compared silently. ``r_squared``:
+    weighted coefficient of determination of the fit per voxel (None for the scanner's own map).
     """
 
     volume: Volume
     valid: MaskArray
     b_values: tuple[float, ...]
     fit: str
+    r_squared: FloatArray | None = None
 
 
 class MaskOrigin(StrEnum):
@@ -122,7 +124,7 @@ class ScalarMap:
     """A quantity per voxel on its own grid: ADC and D in 10⁻³ mm²/s, K and Grad-CAM (0 to 1) without unit.
 
     ``valid`` marks the voxels with a usable value; ``how`` says in words how it was made (b-values and fit, or the
-    network and layer). ``model``: whose Grad-CAM it is.
+    network and layer). ``model``: whose Grad-CAM it is. ``r_squared``: of a fit, per voxel.
     """
 
     kind: MapKind
@@ -130,3 +132,22 @@ class ScalarMap:
     valid: MaskArray
     how: str
     model: ModelIdentity | None = None
+    r_squared: FloatArray | None = None
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """A rigid correction of where an image lies: ``matrix`` (4, 4) maps its LPS coordinates to those of the fixed one.
+
+    The identity where none was accepted. ``displacement_mm``: the largest displacement inside the fixed image's
+    central region. ``how`` says in one sentence what was tried and decided; it goes into the report.
+    """
+
+    matrix: Affine
+    accepted: bool
+    displacement_mm: float
+    how: str
+
+    def moved(self, volume: Volume) -> Volume:
+        """The same voxels at their corrected place: nothing is resampled."""
+        return replace(volume, affine=self.matrix @ volume.affine) if self.accepted else volume
