@@ -1,4 +1,7 @@
-"""The slice of an exam that the page shows: the largest tumour area, T2 and ADC cut to the same field of view."""
+"""The slice of an exam that the page shows: the largest tumour area, T2 and ADC cut to the same field of view.
+
+A restaging exam without a tumour of its own is shown where the baseline's tumour lay, if the two could be aligned.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
 from dicom_templates.planes import edge_letters
-from pipelines.contract import Exam, FloatArray, Volume
+from pipelines.contract import Exam, FloatArray, MaskArray, Volume
 
 _SIZE = 512  # samples per side of a picture
 _SMALLEST_MM, _LARGEST_MM = 70.0, 180.0
@@ -23,7 +26,7 @@ class KeySlice:
 
     ``diffusion`` is the ADC map, or the DWI of the highest b-value, ``diffusion_words`` says which; None and empty
     where the exam has neither. ``edges``: anatomical letters of the left, right, upper and lower edge. ``points``: LPS
-    mm (3, rows, columns) of the pictures' samples.
+    mm (3, rows, columns) of the pictures' samples. ``of_bed``: ``outline`` is the baseline's tumour, carried over.
     """
 
     index: int
@@ -37,6 +40,7 @@ class KeySlice:
     is_adc: bool
     edges: tuple[str, str, str, str]
     points: NDArray[np.float64]
+    of_bed: bool = False
 
     def sample(self, volume: Volume) -> FloatArray:
         """Another volume of this exam in the same place, 0 outside it."""
@@ -47,8 +51,9 @@ def field_of_view(exams: tuple[Exam, ...]) -> float:
     """Side of the square that shows every exam's tumour at its largest slice with a margin, mm: one scale for all."""
     sides = [_SMALLEST_MM]
     for exam in exams:
-        if exam.mask is not None and exam.mask.array.any():
-            rows, columns = np.nonzero(exam.mask.array[_largest(exam)])
+        planes = _planes(exam)
+        if planes is not None:
+            rows, columns = np.nonzero(planes[_largest(planes)])
             _, row_mm, column_mm = exam.t2.spacing
             sides.append(max(np.ptp(rows) * row_mm, np.ptp(columns) * column_mm) + 2 * _MARGIN_MM)
         else:
@@ -58,13 +63,16 @@ def field_of_view(exams: tuple[Exam, ...]) -> float:
 
 def key_slice(exam: Exam, field_mm: float) -> KeySlice:
     """The exam's slice with the largest tumour area (the middle one without a tumour), ``field_mm`` across."""
-    return _slice(exam, field_mm, _largest(exam))
+    planes = _planes(exam)
+    return _slice(exam, field_mm, len(exam.t2.array) // 2 if planes is None else _largest(planes))
 
 
 def further_slices(exam: Exam, field_mm: float, number: int) -> tuple[KeySlice, ...]:
     """Up to ``number`` other slices, spread over those with tumour (over all without one), at the key slice's place."""
-    largest = _largest(exam)
-    shown = exam.mask.array.any(axis=(1, 2)) if exam.mask is not None else np.zeros(len(exam.t2.array), dtype=bool)
+    planes = _planes(exam)
+    none = np.zeros(len(exam.t2.array), dtype=bool)
+    shown = none if planes is None else np.asarray(planes.any(axis=(1, 2)))
+    largest = len(shown) // 2 if planes is None else _largest(planes)
     candidates = np.flatnonzero(shown if shown.any() else ~shown)
     others = [int(index) for index in candidates if index != largest]
     places = np.linspace(0, len(others) - 1, min(number, len(others)))
@@ -73,14 +81,15 @@ def further_slices(exam: Exam, field_mm: float, number: int) -> tuple[KeySlice, 
 
 
 def _slice(exam: Exam, field_mm: float, index: int) -> KeySlice:
-    planes = exam.mask.array if exam.mask is not None and _has_tumour(exam) else None
+    planes = _planes(exam)
+    of_bed = planes is not None and not _has_tumour(exam)
     plane = None if planes is None else planes[index]
-    points = _sample_points(exam, index, None if planes is None else planes[_largest(exam)], field_mm)
+    points = _sample_points(exam, index, None if planes is None else planes[_largest(planes)], field_mm)
     t2 = _window(_sample(exam.t2, points, order=1))
     outline = None if plane is None else _sample_plane(plane, exam.t2, index, points)
     diffusion, words, is_adc = _diffusion(exam, points)
     _, row_mm, column_mm = exam.t2.spacing
-    area = 0.0 if plane is None else float(np.count_nonzero(plane)) * row_mm * column_mm / 100.0
+    area = 0.0 if plane is None or of_bed else float(np.count_nonzero(plane)) * row_mm * column_mm / 100.0
     return KeySlice(
         index=index,
         slices=exam.t2.array.shape[0],
@@ -93,6 +102,7 @@ def _slice(exam: Exam, field_mm: float, index: int) -> KeySlice:
         is_adc=is_adc,
         edges=edge_letters(exam.t2),
         points=points,
+        of_bed=of_bed,
     )
 
 
@@ -100,10 +110,15 @@ def _has_tumour(exam: Exam) -> bool:
     return exam.mask is not None and bool(exam.mask.array.any())
 
 
-def _largest(exam: Exam) -> int:
-    if exam.mask is None or not _has_tumour(exam):
-        return len(exam.t2.array) // 2
-    areas = [int(np.count_nonzero(plane)) for plane in exam.mask.array]
+def _planes(exam: Exam) -> MaskArray | None:
+    """The tumour, or where the baseline's lay; None where neither is known."""
+    if exam.mask is not None and _has_tumour(exam):
+        return exam.mask.array
+    return exam.bed
+
+
+def _largest(planes: MaskArray) -> int:
+    areas = [int(np.count_nonzero(plane)) for plane in planes]
     return areas.index(max(areas))
 
 
@@ -142,11 +157,18 @@ def _diffusion(exam: Exam, points: NDArray[np.float64]) -> tuple[FloatArray | No
         values = exam.adc.volume.like(np.where(exam.adc.valid, exam.adc.volume.array, 0.0).astype(np.float32))
         b_values = ", ".join(f"{b:g}" for b in exam.adc.b_values)
         words = f"ADC, b {b_values}" if b_values else "ADC, b-values unknown"
-        return np.clip(_sample(values, points, order=1) / ADC_TOP, 0, 1), words, True
+        return np.clip(_sample(_placed(exam, values), points, order=1) / ADC_TOP, 0, 1), words, True
     if exam.dwi:
         highest = max(exam.dwi)
-        return _window(_sample(exam.dwi[highest], points, order=1)), f"DWI b {highest:g} s/mm²", False
+        shown = _window(_sample(_placed(exam, exam.dwi[highest]), points, order=1))
+        return shown, f"DWI b {highest:g} s/mm²", False
     return None, "", False
+
+
+def _placed(exam: Exam, volume: Volume) -> Volume:
+    """A diffusion image where it was aligned to lie on the T2."""
+    alignment = None if exam.inputs is None else exam.inputs.alignment
+    return volume if alignment is None else alignment.moved(volume)
 
 
 def _window(picture: FloatArray) -> FloatArray:

@@ -26,7 +26,9 @@ from dicom_templates.profile import (
 from node.config_errors import Section, config_error, refuse
 from node.errors import ConfigError
 from node.match import MatchingRules
+from node.series_rule import SeriesRule
 from pipelines.contract import Code
+from pipelines.site_rules import SiteRule
 
 SHIPPED_BUNDLES = Path(pipelines.__file__).parent / "bundles"
 
@@ -215,6 +217,7 @@ class Scoring(Section):
         BeforeValidator(_folder_or_none),
         Field(description='"" for the shipped bundles, or a folder in quotes'),
     ] = None
+    cache_gb: Annotated[float, Field(ge=0, le=10000, description="gigabytes, 0 to 10000; 0 keeps nothing")] = 5.0
     lease_seconds: Seconds = 120.0
     roi_pattern: Annotated[
         str, AfterValidator(_check_pattern), Field(min_length=1, description="a Python regular expression in quotes")
@@ -247,6 +250,10 @@ class Config(Section):
     peers: Annotated[
         tuple[Peer, ...], Field(alias="peer", strict=False, description="sections headed [[peer]], with two brackets")
     ] = ()
+    series_rules: Annotated[
+        tuple[SeriesRule, ...],
+        Field(alias="series_rule", strict=False, description="sections headed [[series_rule]], with two brackets"),
+    ] = ()
     settle: Settle = Settle()
     matching: Matching = Matching()
     scoring: Scoring = Scoring()
@@ -267,9 +274,19 @@ class Config(Section):
         return self.node.database or f"sqlite:///{self.node.data_dir / 'restage.sqlite'}"
 
     @property
+    def site_rules(self) -> tuple[SiteRule, ...]:
+        """The site's own rules for the roles of series, in their order."""
+        return tuple(rule.rule() for rule in self.series_rules)
+
+    @property
     def bundles_dir(self) -> Path:
         """The folder that holds one folder per scoring system."""
         return self.scoring.bundles or SHIPPED_BUNDLES
+
+    @property
+    def cache_dir(self) -> Path | None:
+        """Where model inputs are kept from one scoring to the next; None where they are not."""
+        return self.node.data_dir / "cache" if self.scoring.cache_gb > 0 else None
 
     @property
     def peers_receiving(self) -> tuple[Peer, ...]:

@@ -28,7 +28,10 @@ from node.mailing import Mailing, mailings, shadowed
 from node.records import JobTicket, Outcome, ResultFile, Task
 from node.release import releasable
 from node.store import Store
+from pipelines.cache import Cache
 from pipelines.contract import CaseFiles, InputUnfit, Models
+from pipelines.input_cache import Preparation
+from pipelines.models import choose_device
 from pipelines.score import score_case
 
 log = structlog.get_logger()
@@ -44,6 +47,13 @@ class Worker:
     database: Database
     store: Store
     models: Models
+
+    @property
+    def preparation(self) -> Preparation:
+        """Where model inputs are made, and kept from one scoring to the next."""
+        folder, scoring = self.config.cache_dir, self.config.scoring
+        cache = None if folder is None else Cache(folder, int(scoring.cache_gb * 1e9))
+        return Preparation(cache, choose_device(scoring.device))
 
     def work_one(self) -> bool:
         """Claim and do one job; False where none was due."""
@@ -83,7 +93,7 @@ class Worker:
     def _scored(self, ticket: JobTicket) -> Outcome:
         started = time.monotonic()
         case = self._case(ticket)
-        findings = score_case(case, self.models, self.config.scoring.roi_pattern)
+        findings = score_case(case, self.models, self.config.scoring.roi_pattern, self.preparation)
         scored = time.monotonic()
         sendable = releasable(findings, self.config.results.phantom_scores)
         keeper = Keeper(self.store, ticket)
@@ -128,7 +138,8 @@ class Worker:
 
     def _case(self, ticket: JobTicket) -> CaseFiles:
         """The case that the job was put for; Overtaken where what is stored now is another."""
-        case = gather_case(self.database, self.store, ticket.baseline, ticket.restaging)
+        rules = self.config.site_rules
+        case = gather_case(self.database, self.store, ticket.baseline, ticket.restaging, rules)
         if inputs_digest(case, self.config.scoring.roi_pattern) != ticket.inputs_digest:
             raise Overtaken("the exams changed after this job was planned; a new version follows")
         return case

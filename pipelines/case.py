@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pydicom import dcmread
+
+from pipelines.adc_units import stated_unit
 from pipelines.annotations import DEFAULT_ROI_PATTERN
 from pipelines.clinical_variables import find_clinical_variables
 from pipelines.contract import (
@@ -17,14 +20,19 @@ from pipelines.contract import (
     InputUnfit,
     Mask,
     Role,
+    ScalarMap,
     Segmenter,
     SeriesFiles,
     Statement,
     Volume,
 )
 from pipelines.diffusion import fit_adc, scanner_adc
+from pipelines.input_cache import PLAIN, Preparation
+from pipelines.kurtosis import fit_kurtosis
+from pipelines.quality import admitted, assess_images, assess_pair, assess_target
 from pipelines.reader_mask import find_reader_mask
-from pipelines.volume import load_dwi, load_volume, ordered_paths
+from pipelines.register import align_exams, carried
+from pipelines.volume import load_dwi, load_volume, ordered_paths, phase_encode_axis
 
 Statements = tuple[Statement, ...]
 
@@ -37,6 +45,8 @@ GEOMETRY_CODES = {
     Code.DUPLICATE_POSITIONS,
     Code.MIXED_ORIENTATIONS,
     Code.IRREGULAR_SPACING,
+    Code.SHEARED_STACK,
+    Code.MOSAIC_UNFIT,
 }
 
 
@@ -52,11 +62,16 @@ class Loading:
 
 
 def load_case(
-    files: CaseFiles, segmenter: Segmenter | None, roi_pattern: str = DEFAULT_ROI_PATTERN
+    files: CaseFiles,
+    segmenter: Segmenter | None,
+    roi_pattern: str = DEFAULT_ROI_PATTERN,
+    preparation: Preparation = PLAIN,
 ) -> tuple[Case, Statements]:
-    """Both exams, loaded. An exam that cannot be used is stated and left out.
+    """Both exams, loaded, and how the baseline's images lie on the restaging exam's. An exam that cannot be used is
+    stated and left out. ``preparation``: how model inputs are made, and where they are kept.
 
-    Warns (B_VALUES_DIFFER) where the ADC maps of the two exams come from different b-values or fits.
+    Warns where the ADC maps of the two exams come from different b-values or fits (B_VALUES_DIFFER), and where their
+    protocols differ (PROTOCOLS_DIFFER).
     Raises InputUnfit, the first exam's, where no exam can be used.
     """
     loaded: list[Exam | None] = []
@@ -66,26 +81,30 @@ def load_case(
         exam = None
         if exam_files is not None:
             try:
-                exam, stated = load_exam(exam_files, segmenter, roi_pattern)
+                exam, stated = load_exam(exam_files, segmenter, roi_pattern, preparation)
                 statements.extend(stated)
             except InputUnfit as unfit:
                 refusal = refusal or unfit
                 statements.append(Statement(unfit.code, f"{exam_files.time_point} exam", unfit.reason))
         loaded.append(exam)
-    case = Case(baseline=loaded[0], restaging=loaded[1])
+    case = _aligned(loaded[0], loaded[1])
     if not case.exams:
         raise refusal or InputUnfit(Code.INPUTS_MISSING, "a case without exams")
-    return case, (*statements, *_compare_b_values(case))
+    return case, (*statements, *_compare_b_values(case), *assess_pair(case))
 
 
 def load_exam(
-    files: ExamFiles, segmenter: Segmenter | None, roi_pattern: str = DEFAULT_ROI_PATTERN
+    files: ExamFiles,
+    segmenter: Segmenter | None,
+    roi_pattern: str = DEFAULT_ROI_PATTERN,
+    preparation: Preparation = PLAIN,
 ) -> tuple[Exam, Statements]:
-    """One exam: axial T2, diffusion, ADC (our own fit, else the scanner's map), CE-T1, the tumour's mask, and what
-    readers reported.
+    """One exam: axial T2, diffusion, ADC (our own fit, else the scanner's map), D and K where the b-values allow them,
+    CE-T1, what models read of all that, the tumour's mask, and what readers reported.
 
     The mask is the reader's where there is one, else the segmenter's. CE-T1, DWI and ADC keep their own grids.
-    Raises InputUnfit: NO_T2_AXIAL, or why the axial T2 cannot be loaded.
+    The quality gate takes out what must not be scored and says so.
+    Raises InputUnfit: NO_T2_AXIAL, or why the axial T2 cannot be loaded or is refused.
     """
     loading = Loading(files)
     t2, t2_paths = _t2(files)
@@ -102,10 +121,17 @@ def load_exam(
         adc=_adc(loading, dwi, t2),
         ce_t1=_volume(loading, Role.CE_T1, t2),
         mask=None,
+        maps=_kurtosis(dwi),
         clinical=clinical,
+        phase_axis=phase_encode_axis(files.chosen[Role.DWI]) if dwi else None,
     )
+    exam = replace(exam, inputs=preparation.inputs(exam))
+    exam, stated = admitted(exam, assess_images(exam))  # before the segmenter: refused DWI must not draw the mask
+    loading.statements.extend(stated)
     exam = replace(exam, mask=_mask(loading, exam, segmenter, roi_pattern))
-    return replace(exam, parameters=_parameters(exam)), tuple(loading.statements)
+    exam, stated = admitted(exam, assess_target(exam))
+    loading.statements.extend(stated)
+    return replace(exam, parameters=(*_parameters(exam), *exam.parameters)), tuple(loading.statements)
 
 
 def _t2(files: ExamFiles) -> tuple[Volume, tuple[Path, ...]]:
@@ -164,9 +190,19 @@ def _adc(loading: Loading, dwi: dict[float, Volume], t2: Volume) -> AdcMap | Non
     return _scanner_adc(loading, series, t2)
 
 
+def _kurtosis(dwi: dict[float, Volume]) -> tuple[ScalarMap, ...]:
+    """D and K. Few protocols allow them: that they are missing is no refusal, and stands among the parameters."""
+    try:
+        return fit_kurtosis(dwi) if dwi else ()
+    except InputUnfit:
+        return ()
+
+
 def _scanner_adc(loading: Loading, series: SeriesFiles, t2: Volume) -> AdcMap | None:
     try:
-        adc = scanner_adc(load_volume(series))
+        volume = load_volume(series)
+        header = dcmread(series.paths[0], stop_before_pixels=True)
+        adc = scanner_adc(volume, stated_unit=stated_unit(header))
     except InputUnfit as unfit:
         loading.state(unfit.code, "ADC", unfit.reason)
         return None
@@ -214,7 +250,19 @@ def _parameters(exam: Exam) -> tuple[tuple[str, str], ...]:
     return (
         ("T2 voxel", f"{rows:.3g} × {columns:.3g} × {slices:.3g} mm"),
         ("ADC", "none" if exam.adc is None else exam.adc.fit),
+        *(() if exam.inputs is None else exam.inputs.parameters),
     )
+
+
+def _aligned(baseline: Exam | None, restaging: Exam | None) -> Case:
+    """The case, with the baseline's T2 laid on the restaging exam's, for the tumour bed and for display."""
+    if baseline is None or restaging is None:
+        return Case(baseline, restaging)
+    alignment = align_exams(baseline.t2, restaging.t2)
+    if alignment.accepted and baseline.mask is not None:
+        bed = carried(baseline.mask.array, baseline.t2, restaging.t2, alignment)
+        restaging = replace(restaging, bed=bed if bed.any() else None)
+    return Case(baseline, restaging, alignment)
 
 
 def _compare_b_values(case: Case) -> Statements:

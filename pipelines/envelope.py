@@ -19,8 +19,7 @@ from typing import Any
 import numpy as np
 from sklearn.covariance import LedoitWolf
 
-from pipelines.contract import Envelope, Exam, TimePoint, Volume
-from pipelines.features import DiffusionInputs
+from pipelines.contract import Envelope, ModelInputs, TimePoint, Volume
 
 Facts = Mapping[str, float]
 
@@ -61,25 +60,29 @@ MARGIN = 1.25
 QUANTILE = 0.99
 
 
-def acquisition_facts(exam: Exam) -> dict[str, float]:
+def acquisition_facts(inputs: ModelInputs) -> dict[str, float]:
     """Facts of the protocol of one exam, by the names of ``ACQUISITION``; those of absent series are left out."""
-    facts = {f"t2_{name}": value for name, value in _geometry(exam.t2).items()}
-    facts["t2_coverage"] = exam.t2.spacing[0] * exam.t2.array.shape[0]
-    if exam.dwi:
-        first = exam.dwi[min(exam.dwi)]
+    facts = {f"t2_{name}": value for name, value in _geometry(inputs.t2).items()}
+    facts["t2_coverage"] = inputs.t2.spacing[0] * inputs.t2.array.shape[0]
+    if inputs.dwi:
+        first = inputs.dwi[min(inputs.dwi)]
         facts |= {f"dwi_{name}": value for name, value in _geometry(first).items()}
-        facts |= {"highest_b": max(exam.dwi), "lowest_b": min(exam.dwi)}
-    if exam.ce_t1 is not None:
-        facts |= {f"ce_t1_{name}": value for name, value in _geometry(exam.ce_t1).items()}
+        facts |= {"highest_b": max(inputs.dwi), "lowest_b": min(inputs.dwi)}
+    if inputs.ce_t1 is not None:
+        facts |= {f"ce_t1_{name}": value for name, value in _geometry(inputs.ce_t1).items()}
     return {name: float(value) for name, value in facts.items() if name in ACQUISITION}
 
 
-def exam_facts(exam: Exam, diffusion: DiffusionInputs, measured: Facts | None = None) -> dict[str, float]:
-    """All that the envelope looks at in one exam; ``measured``: features in the tumour's mask, where there is one."""
-    facts = acquisition_facts(exam)
-    facts |= image_statistics("t2", exam.t2) | image_statistics("dwi", diffusion.high_b)
-    low_b = diffusion.dwi[min(diffusion.dwi)].array
-    adc = diffusion.adc.array[(low_b > 0.1 * np.percentile(low_b, 99)) & np.isfinite(diffusion.adc.array)]
+def exam_facts(inputs: ModelInputs, measured: Facts | None = None) -> dict[str, float]:
+    """All that the envelope looks at in one exam; ``measured``: features in the tumour's mask, where there is one.
+
+    Raises InputUnfit where the exam has no diffusion.
+    """
+    facts = acquisition_facts(inputs)
+    facts |= image_statistics("t2", inputs.t2) | image_statistics("dwi", inputs.high_b)
+    low_b = inputs.dwi[min(inputs.dwi)].array
+    adc_map = inputs.fitted_adc.array
+    adc = adc_map[(low_b > 0.1 * np.percentile(low_b, 99)) & np.isfinite(adc_map)]
     facts |= {"adc_tissue": float(np.median(adc)), "adc_tissue_spread": float(adc.std())} if adc.size else {}
     return facts | {name: value for name, value in (measured or {}).items() if name in APPEARANCE}
 

@@ -8,60 +8,19 @@ exam's own tissue.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, stats
 
-from pipelines.contract import Code, Exam, FloatArray, InputUnfit, MaskArray, Volume
-from pipelines.diffusion import fit_adc
+from pipelines.contract import Code, FloatArray, InputUnfit, MaskArray, ModelInputs, Volume
 from pipelines.resample import mask_onto
 
-B_LIMIT = 1100.0
-"""Highest b-value (s/mm²) a measured diffusion feature uses: an ADC depends on its b-set."""
 MIN_VOXELS = 8
 
 
-@dataclass(frozen=True)
-class DiffusionInputs:
-    """Diffusion of one exam on the DWI grid: b-values up to ``B_LIMIT``, ADC (10⁻³ mm²/s, NaN where invalid)."""
-
-    dwi: Mapping[float, Volume]
-    adc: Volume
-
-    @property
-    def high_b(self) -> Volume:
-        return self.dwi[max(self.dwi)]
-
-
-def diffusion_inputs(exam: Exam) -> DiffusionInputs:
-    """The DWI up to ``B_LIMIT`` and the ADC fitted to it.
-
-    Raises
-    ------
-    InputUnfit
-        ``NO_DIFFUSION`` where fewer than two b-values up to ``B_LIMIT`` are there, ``ADC_NOT_ESTIMABLE`` where they
-        lie too close together; both name the exam.
-    """
-    dwi = {b: exam.dwi[b] for b in sorted(exam.dwi) if b <= B_LIMIT}
-    if len(dwi) < 2:
-        have = ", ".join(f"{b:g}" for b in sorted(exam.dwi)) or "none"
-        reason = (
-            f"the {exam.files.time_point} exam lacks diffusion-weighted images at two b-values up to "
-            f"{B_LIMIT:g} s/mm² (it has: {have})"
-        )
-        raise InputUnfit(Code.NO_DIFFUSION, reason)
-    try:
-        fitted = fit_adc(dwi)
-    except InputUnfit as error:
-        raise InputUnfit(error.code, f"the {exam.files.time_point} exam: {error.reason}") from error
-    adc = np.where(fitted.valid, fitted.volume.array, np.nan).astype(np.float32)
-    return DiffusionInputs(dwi, fitted.volume.like(adc))
-
-
-def measured_features(exam: Exam, mask: MaskArray, diffusion: DiffusionInputs) -> dict[str, float]:
-    """Features of one exam by name.
+def measured_features(inputs: ModelInputs, mask: MaskArray) -> dict[str, float]:
+    """Features of one exam by name; ``mask`` lies on the grid of its T2.
 
     ``log_volume`` ln cm³; ``thickness`` mm, diameter of the largest inscribed in-plane circle; ``adc_*`` 10⁻³ mm²/s;
     ``slope`` and ``curvature`` of −ln S(b), b in ms/µm², of the tumour's mean signal (with three b-values or more);
@@ -70,13 +29,15 @@ def measured_features(exam: Exam, mask: MaskArray, diffusion: DiffusionInputs) -
     Raises
     ------
     InputUnfit
-        ``NO_MASK`` where the mask covers fewer than ``MIN_VOXELS`` voxels of the T2 or of the DWI.
+        ``NO_MASK`` where the mask covers fewer than ``MIN_VOXELS`` voxels of the T2 or of the DWI; why there is no
+        diffusion, where there is none.
     """
-    on_dwi = mask_onto(mask, exam.t2, diffusion.adc)
-    _demand(int(mask.sum()), "axial T2", exam)
-    _demand(int((on_dwi & np.isfinite(diffusion.adc.array)).sum()), "diffusion images", exam)
-    features = _shape(mask, exam.t2) | _texture(exam.t2.array, mask, exam.t2.spacing)
-    return features | _diffusion(diffusion, on_dwi)
+    adc = inputs.fitted_adc
+    on_dwi = mask_onto(mask, inputs.t2, adc)
+    _demand(int(mask.sum()), "axial T2", inputs)
+    _demand(int((on_dwi & np.isfinite(adc.array)).sum()), "diffusion images", inputs)
+    features = _shape(mask, inputs.t2) | _texture(inputs.t2.array, mask, inputs.t2.spacing)
+    return features | _diffusion(inputs, adc, on_dwi)
 
 
 def pair_features(baseline: Mapping[str, float], restaging: Mapping[str, float]) -> dict[str, float]:
@@ -87,10 +48,10 @@ def pair_features(baseline: Mapping[str, float], restaging: Mapping[str, float])
     return features | {f"change_{name}": restaging[name] - baseline[name] for name in shared}
 
 
-def _demand(voxels: int, where: str, exam: Exam) -> None:
+def _demand(voxels: int, where: str, inputs: ModelInputs) -> None:
     if voxels < MIN_VOXELS:
         reason = (
-            f"the tumour mask of the {exam.files.time_point} exam covers {voxels} voxels of the {where}; "
+            f"the tumour mask of the {inputs.time_point} exam covers {voxels} voxels of the {where}; "
             f"at least {MIN_VOXELS} are needed"
         )
         raise InputUnfit(Code.NO_MASK, reason)
@@ -130,12 +91,11 @@ def _texture(t2: FloatArray, mask: MaskArray, spacing: tuple[float, float, float
     }
 
 
-def _diffusion(diffusion: DiffusionInputs, mask: MaskArray) -> dict[str, float]:
-    adc = diffusion.adc.array[mask]
+def _diffusion(inputs: ModelInputs, adc_map: Volume, mask: MaskArray) -> dict[str, float]:
+    adc = adc_map.array[mask]
     adc = adc[np.isfinite(adc)].astype(np.float64)
-    spacing = diffusion.adc.spacing
-    core = _core(mask, spacing)
-    high_b = diffusion.high_b.array
+    core = _core(mask, adc_map.spacing)
+    high_b = inputs.high_b.array
     tissue = high_b[mask.any(axis=(1, 2))]
     features = {
         "adc_mean": float(adc.mean()),
@@ -144,7 +104,7 @@ def _diffusion(diffusion: DiffusionInputs, mask: MaskArray) -> dict[str, float]:
         "adc_low": float(np.percentile(adc, 10)),
         "dwi_ratio": float(high_b[mask].mean() / max(float(tissue.mean()), 1e-6)),
     }
-    return features | _curve({b: float(volume.array[core].mean()) for b, volume in diffusion.dwi.items()})
+    return features | _curve({b: float(volume.array[core].mean()) for b, volume in inputs.dwi.items()})
 
 
 def _curve(signal: Mapping[float, float]) -> dict[str, float]:

@@ -90,19 +90,23 @@ def mean_adc(exam: Exam, mask: Mask) -> tuple[float, str]:
     """Mean ADC in the mask in 10⁻⁶ mm²/s, and how it was made.
 
     Each voxel of the mask (T2 grid) reads the ADC voxel that it lies in, so an ADC voxel counts by its overlap with
-    the mask; nothing is interpolated, and invalid voxels do not count.
+    the mask; nothing is interpolated, and invalid voxels do not count. The map lies where the DWI was aligned to.
 
     Raises InputUnfit (ADC_NOT_ESTIMABLE) without an ADC map, or where it is valid in less than half of the mask.
     """
     if exam.adc is None:
         raise InputUnfit(Code.ADC_NOT_ESTIMABLE, "no ADC map")
-    values = _nearest(exam.adc, np.argwhere(mask.array), index_map(exam.adc.volume, exam.t2))
+    alignment = None if exam.inputs is None else exam.inputs.alignment
+    placed = exam.adc.volume if alignment is None else alignment.moved(exam.adc.volume)
+    values = _nearest(exam.adc, np.argwhere(mask.array), index_map(placed, exam.t2))
     share = len(values) / np.count_nonzero(mask.array)
     if share < NEEDED_VALID:
         raise InputUnfit(
             Code.ADC_NOT_ESTIMABLE, f"ADC usable in {share:.0%} of the mask only: at least {NEEDED_VALID:.0%} is needed"
         )
     how = f"{exam.adc.fit}; mean of ADC voxels weighted by overlap with the mask, {share:.0%} of it valid, no erosion"
+    if alignment is not None and alignment.accepted:
+        how += f"; {alignment.how}"
     return float(values.mean()) * 1000.0, how
 
 

@@ -18,9 +18,11 @@ from pipelines.contract import (
     Statement,
     TimePoint,
 )
+from pipelines.input_cache import PLAIN, Preparation
 from pipelines.measure import measure, unmeasured
 
-# Everything else that is stated is a refusal: something that was asked for and not given.
+# Everything else that is stated is a refusal (something that was asked for and not given), unless it says of itself
+# that it warns: the codes of pipelines.quality do both.
 WARNINGS = {
     *(Code.SEVERAL_CANDIDATES, Code.MASK_RESAMPLED, Code.READER_MASK_USED),
     *(Code.READER_REPORT_UNFIT, Code.CLINICAL_CONFLICT),
@@ -28,12 +30,19 @@ WARNINGS = {
 }
 
 
-def score_case(case_files: CaseFiles, models: Models, roi_pattern: str = DEFAULT_ROI_PATTERN) -> Findings:
+def score_case(
+    case_files: CaseFiles,
+    models: Models,
+    roi_pattern: str = DEFAULT_ROI_PATTERN,
+    preparation: Preparation = PLAIN,
+) -> Findings:
     """Load, mask, measure, and ask each system in its order; each InputUnfit of a part becomes a refusal.
+
+    ``preparation``: how model inputs are made, and where they are kept from one scoring to the next.
 
     Raises InputUnfit where no exam can be used at all (for example NO_T2_AXIAL).
     """
-    case, loading = load_case(case_files, models.segmenter, roi_pattern)
+    case, loading = load_case(case_files, models.segmenter, roi_pattern, preparation)
     measurements, measuring = _measurements(case)
     scores, scoring = _scores(case, models)
     statements = (*loading, *measuring, *scoring)
@@ -41,10 +50,14 @@ def score_case(case_files: CaseFiles, models: Models, roi_pattern: str = DEFAULT
         case=case,
         measurements=measurements,
         scores=scores,
-        refusals=tuple(statement for statement in statements if statement.code not in WARNINGS),
-        warnings=tuple(statement for statement in statements if statement.code in WARNINGS),
+        refusals=tuple(statement for statement in statements if not _warns(statement)),
+        warnings=tuple(statement for statement in statements if _warns(statement)),
         parameters=_parameters(case, models),
     )
+
+
+def _warns(statement: Statement) -> bool:
+    return statement.warning or statement.code in WARNINGS
 
 
 def _measurements(case: Case) -> tuple[tuple[Measurement, ...], tuple[Statement, ...]]:
@@ -84,6 +97,8 @@ def _parameters(case: Case, models: Models) -> tuple[tuple[str, str], ...]:
         if exam is not None
         for name, value in exam.parameters
     ]
+    if case.alignment is not None:
+        parameters.append(("baseline and restaging", case.alignment.how))
     if models.segmenter is not None:
         model = models.segmenter.model
         parameters.append(("segmenter", f"{model.name} {model.version} {model.weights_digest[:12]}"))

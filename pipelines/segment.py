@@ -29,14 +29,14 @@ from pipelines.contract import (
     MaskArray,
     MaskOrigin,
     ModelIdentity,
+    ModelInputs,
     Volume,
 )
 from pipelines.envelope import check_case, check_exam, exam_facts
-from pipelines.features import DiffusionInputs, diffusion_inputs
-from pipelines.resample import onto
+from pipelines.model_inputs import inputs_of
+from pipelines.normalise import ADC_SCALE, physical, relative
+from pipelines.resample import onto, spaced
 
-ADC_SCALE = 3.5
-"""ADC of free water at body temperature is about 3 × 10⁻³ mm²/s: ADC / 3.5 stays below 1."""
 CHANNELS = ("t2", "dwi", "adc")
 REPEATED = "skip_layers."
 
@@ -95,33 +95,22 @@ def load_weights(network: torch.nn.Module, bundle: Bundle) -> None:
 
 def network_grid(t2: Volume, spacing: float) -> Volume:
     """The T2's own slices with square pixels of ``spacing`` mm over the same field of view; array all zero."""
-    slices, rows, columns = t2.array.shape
-    _, down, across = t2.spacing
-    shape = (slices, max(1, round(rows * down / spacing)), max(1, round(columns * across / spacing)))
-    affine = t2.affine.copy()
-    affine[:3, 1] *= spacing / down
-    affine[:3, 2] *= spacing / across
-    # Pixel edges coincide, not pixel centres: half a new pixel in, half an old one out.
-    affine[:3, 3] += 0.5 * (affine[:3, 1] - t2.affine[:3, 1]) + 0.5 * (affine[:3, 2] - t2.affine[:3, 2])
-    return Volume(np.zeros(shape, dtype=np.float32), affine, t2.frame_of_reference_uid)
+    return spaced(t2, (t2.spacing[0], spacing, spacing))
 
 
-def network_input(exam: Exam, diffusion: DiffusionInputs, grid: Volume) -> FloatArray:
-    """Channels (T2, highest b ≤ 1100 s/mm², ADC) on ``grid``: float32 (3, slices, rows, columns)."""
-    adc = np.nan_to_num(diffusion.adc.array, nan=0.0)
+def network_input(inputs: ModelInputs, grid: Volume) -> FloatArray:
+    """Channels (T2, highest b ≤ 1100 s/mm², ADC) on ``grid``: float32 (3, slices, rows, columns).
+
+    Raises InputUnfit where the exam has no diffusion.
+    """
+    adc = inputs.fitted_adc
+    adc = adc.like(np.nan_to_num(adc.array, nan=0.0))
     channels = (
-        relative(onto(_smoothed(exam.t2, grid), grid).array),
-        relative(onto(_smoothed(diffusion.high_b, grid), grid).array),
-        np.clip(onto(diffusion.adc.like(adc), grid).array / ADC_SCALE, 0.0, 1.5),
+        relative(onto(_smoothed(inputs.t2, grid), grid).array),
+        relative(onto(_smoothed(inputs.high_b, grid), grid).array),
+        physical(onto(adc, grid).array, ADC_SCALE),
     )
     return np.stack(channels).astype(np.float32)
-
-
-def relative(array: FloatArray) -> FloatArray:
-    """A weighted image divided by twice the median of its foreground, clipped to [0, 3]."""
-    foreground = array[array > 0.1 * np.percentile(array, 99)]
-    reference = 2.0 * float(np.median(foreground)) if foreground.size else 1.0
-    return np.asarray(np.clip(array / max(reference, 1e-6), 0.0, 3.0), dtype=np.float32)
 
 
 class TumourSegmenter:
@@ -150,9 +139,9 @@ class TumourSegmenter:
         InputUnfit
             ``NO_DIFFUSION`` without DWI at two b-values, ``NO_TUMOUR_FOUND`` where no region is large enough.
         """
-        diffusion = diffusion_inputs(exam)
+        inputs = inputs_of(exam)
         grid = network_grid(exam.t2, self._size.spacing)
-        probability = self.probability(network_input(exam, diffusion, grid))
+        probability = self.probability(network_input(inputs, grid))
         on_t2 = onto(grid.like(probability), exam.t2).array
         mask = largest_region(on_t2, self._threshold)
         volume = float(mask.sum()) * exam.t2.voxel_mm3 / 1000.0
@@ -165,7 +154,7 @@ class TumourSegmenter:
         return Mask(
             array=mask,
             origin=MaskOrigin.MODEL,
-            how=self._how(exam, diffusion),
+            how=self._how(inputs),
             algorithm=self._identity.name,
             version=self._identity.version,
             model=self._identity,
@@ -173,15 +162,15 @@ class TumourSegmenter:
 
     def envelope(self, exam: Exam) -> Envelope:
         """Whether the images look like the segmenter's training cohort; raises InputUnfit without diffusion."""
-        facts = exam_facts(exam, diffusion_inputs(exam))
+        facts = exam_facts(inputs_of(exam))
         return check_case(self._envelope, {exam.files.time_point: facts})
 
-    def _how(self, exam: Exam, diffusion: DiffusionInputs) -> str:
+    def _how(self, inputs: ModelInputs) -> str:
         how = (
             f"segmented automatically by {self._identity.name} {self._identity.version} from axial T2, "
-            f"DWI b {max(diffusion.dwi):g} s/mm² and ADC; not checked by a reader"
+            f"DWI b {max(inputs.dwi):g} s/mm² and ADC; not checked by a reader"
         )
-        departures = check_exam(self._envelope, exam_facts(exam, diffusion), "")
+        departures = check_exam(self._envelope, exam_facts(inputs), "")
         return f"{how}; unlike the segmenter's training cohort: {'; '.join(departures)}" if departures else how
 
     def probability(self, channels: FloatArray) -> FloatArray:

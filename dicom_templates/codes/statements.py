@@ -88,22 +88,22 @@ STATEMENTS: Final[dict[Code, PrivateCode]] = {
         "NOT_ALIGNED", "Images not aligned", "Two series lie apart, and no safe correction was found."
     ),
     Code.SLICES_TOO_THICK: PrivateCode(
-        "THICK_SLICES", "Slices too thick", "Slices thicker than a tumour can be measured in."
+        "THICK_SLICES", "Slices too thick", "Slices, gaps or pixels too large to measure a tumour in."
     ),
     Code.B_VALUES_UNFIT: PrivateCode(
         "B_VALUES_UNFIT", "b-values unfit", "The b-values are too few, too low or too close."
     ),
     Code.COVERAGE_INCOMPLETE: PrivateCode(
-        "COVERAGE", "Coverage incomplete", "A series does not cover what another one shows."
+        "COVERAGE", "Coverage incomplete", "A series does not cover the tumour, or what another shows."
     ),
     Code.TOO_OBLIQUE: PrivateCode(
-        "TOO_OBLIQUE", "Too oblique", "The axial slices lean too far from the transverse plane."
+        "TOO_OBLIQUE", "Too oblique", "Slices lean too far from the axial plane or another series."
     ),
     Code.MOTION_SUSPECTED: PrivateCode("MOTION", "Motion suspected", "Neighbouring slices or b-values do not match."),
     Code.GAS_SUSPECTED: PrivateCode(
         "GAS", "Gas or susceptibility suspected", "Signal is lost or displaced near the rectum in the DWI."
     ),
     Code.PROTOCOLS_DIFFER: PrivateCode(
-        "PROTOCOLS_DIFF", "Protocols differ", "The two exams were acquired too differently to compare."
+        "PROTOCOLS_DIFF", "Protocols differ", "The exams' protocols differ; a change may be theirs."
     ),
 }

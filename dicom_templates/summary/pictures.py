@@ -12,7 +12,7 @@ from dicom_templates.figures import shown_percent
 from dicom_templates.key_slice import ADC_TOP, KeySlice, field_of_view, further_slices, key_slice
 from dicom_templates.page import Page
 from dicom_templates.palette import Ink
-from pipelines.contract import Exam, Explanation, Findings, FloatArray, MaskOrigin, Score
+from pipelines.contract import Exam, Explanation, Findings, FloatArray, MaskOrigin, Score, TimePoint
 
 GAP = 18.0
 _SMALL_GAP = 14.0
@@ -157,7 +157,8 @@ def _draw_framed(page: Page, box: Box, picture: FloatArray, shown: _Shown) -> No
     page.picture(box, picture[start : start + kept])
     if shown.key.outline is not None:
         width = 3.2 if box.width > 300 else 2.4
-        page.outline(box, shown.key.outline[start : start + kept], shown.outline_colour, width)
+        colour = palette.OUTLINES[TimePoint.BASELINE] if shown.key.of_bed else shown.outline_colour
+        page.outline(box, shown.key.outline[start : start + kept], colour, width)
     page.rectangle(Box(box.x, box.y - 6, box.width, 6), shown.outline_colour)
 
 
@@ -195,6 +196,11 @@ def _letters_and_scale(page: Page, box: Box, key: KeySlice) -> None:
 def _slice_words(exam: Exam, key: KeySlice) -> tuple[str, str]:
     """Which slice, and whose outline."""
     where = f"Slice {key.index + 1} of {key.slices}"
+    if key.of_bed:
+        return (
+            f"{where}, where the baseline's tumour lay",
+            "Outline: the baseline's tumour, carried over; none found here",
+        )
     if exam.mask is None or key.outline is None:
         return f"{where}, the middle one", "No tumour outline"
     if exam.mask.origin is MaskOrigin.READER:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.contract.clinical import ClinicalVariable
-from pipelines.contract.images import AdcMap, Alignment, Mask, ScalarMap, Structure, Volume
-from pipelines.contract.statements import Code
+from pipelines.contract.images import AdcMap, Alignment, Mask, MaskArray, ScalarMap, Structure, Volume
+from pipelines.contract.statements import Code, InputUnfit, Statement
 from pipelines.contract.time_point import TimePoint
 
 
@@ -114,25 +114,39 @@ class CaseFiles:
 class ModelInputs:
     """One exam as every model reads it, made once (``pipelines.model_inputs``) and kept in the cache of inputs.
 
-    ``t2`` and ``ce_t1``: bias-corrected (N4), on their own grids. ``dwi`` and ``adc``: b-values up to 1100 s/mm², moved
-    by ``alignment`` onto the T2, never bias-corrected; ``adc`` in 10⁻³ mm²/s, NaN where invalid. ``maps``: D, K where
-    the b-values allow them, moved likewise. ``missing`` says in words why there is no diffusion (empty: there is).
-    ``parameters``: (name, value) of all that was chosen, for the report.
+    ``t2`` and ``ce_t1``: bias-corrected, on their own grids. ``dwi``: b-values (s/mm²) up to 1100, moved by
+    ``alignment`` onto the T2 and divided by one bias field. ``adc``: fitted to the same b-values as acquired, in
+    10⁻³ mm²/s, NaN where invalid; ``maps``: D and K where the b-values allow them; both moved likewise. ``refusal``:
+    why there is no diffusion (None: there is). ``parameters``: (name, value) of all that was chosen, for the report.
     """
 
+    time_point: TimePoint
     t2: Volume
     ce_t1: Volume | None
     dwi: Mapping[float, Volume]
     adc: Volume | None
     maps: tuple[ScalarMap, ...]
-    alignment: Alignment
-    missing: str = ""
+    alignment: Alignment | None
+    refusal: Statement | None = None
     parameters: tuple[tuple[str, str], ...] = ()
 
     @property
     def high_b(self) -> Volume:
-        """The image at the highest of the b-values in ``dwi``."""
+        """The image at the highest of the b-values in ``dwi``; raises InputUnfit where there is no diffusion."""
+        self.demand_diffusion()
         return self.dwi[max(self.dwi)]
+
+    @property
+    def fitted_adc(self) -> Volume:
+        """The ADC map; raises InputUnfit where there is no diffusion."""
+        self.demand_diffusion()
+        assert self.adc is not None
+        return self.adc
+
+    def demand_diffusion(self) -> None:
+        """Raises InputUnfit with the code and reason of ``refusal``."""
+        if self.refusal is not None:
+            raise InputUnfit(self.refusal.code, self.refusal.reason)
 
 
 @dataclass(frozen=True)
@@ -141,7 +155,8 @@ class Exam:
 
     For an Enhanced MR T2 ``t2_paths`` holds the one file. ``maps`` are further quantities beside ``adc``;
     ``clinical`` is what a reader's report says of this exam. Images and maps are as acquired; ``inputs`` is what
-    preprocessing made of them.
+    preprocessing made of them. ``phase_axis``: index axis of the DWI along which its phase is encoded (1 or 2). ``bed``
+    (restaging exam): the baseline's tumour carried onto this T2 by ``Case.alignment``: where to look, no finding.
     """
 
     files: ExamFiles
@@ -156,14 +171,17 @@ class Exam:
     maps: tuple[ScalarMap, ...] = ()
     clinical: tuple[ClinicalVariable, ...] = ()
     inputs: ModelInputs | None = None
+    phase_axis: int | None = None
+    bed: MaskArray | None = None
 
 
 @dataclass(frozen=True)
 class Case:
-    """The unit of work, loaded."""
+    """The unit of work, loaded. ``alignment`` maps LPS of the baseline to LPS of the restaging exam."""
 
     baseline: Exam | None
     restaging: Exam | None
+    alignment: Alignment | None = None
 
     @property
     def exams(self) -> tuple[Exam, ...]:

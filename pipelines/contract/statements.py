@@ -76,8 +76,12 @@ class InputUnfit(Exception):
 
 @dataclass(frozen=True)
 class Statement:
-    """A refusal or a warning: a code, words for a person, and what it is about (a series, an exam, a system)."""
+    """A refusal or a warning: a code, words for a person, and what it is about (a series, an exam, a system).
+
+    ``warning``: of a code that may refuse or warn, that here it only warns.
+    """
 
     code: Code
     subject: str
     reason: str
+    warning: bool = False

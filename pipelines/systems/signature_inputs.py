@@ -16,11 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pipelines.contract import Code, Exam, FloatArray, InputUnfit, MaskArray, Volume
-from pipelines.features import DiffusionInputs
-from pipelines.normalise import discretise
+from pipelines.contract import Code, FloatArray, InputUnfit, MaskArray, ModelInputs, Volume
+from pipelines.normalise import ADC_SCALE, discretise, physical
 from pipelines.resample import mask_onto
-from pipelines.segment import ADC_SCALE
 
 
 class Sequence(StrEnum):
@@ -51,9 +49,7 @@ class CropRule:
         return cls(float(values["field_mm"]), int(values["pixels"]))
 
 
-def signature_input(
-    exam: Exam, sequence: Sequence, mask: MaskArray, diffusion: DiffusionInputs, rule: CropRule
-) -> FloatArray:
+def signature_input(inputs: ModelInputs, sequence: Sequence, mask: MaskArray, rule: CropRule) -> FloatArray:
     """Channels of ``CHANNELS[sequence]``, float32 (channels, pixels, pixels).
 
     ``image``: 0–255 of its volume divided by 255; ``tumour``: the image times the mask; ``adc``: 10⁻³ mm²/s divided by
@@ -62,13 +58,14 @@ def signature_input(
     Raises
     ------
     InputUnfit
-        ``INPUTS_MISSING`` where the exam has no such sequence, ``NO_MASK`` where the tumour lies outside of it.
+        ``INPUTS_MISSING`` where the exam has no such sequence (no diffusion: why), ``NO_MASK`` where the tumour lies
+        outside of it.
     """
-    source = _source(exam, sequence, diffusion)
-    on_source = mask if sequence is Sequence.T2 else mask_onto(mask, exam.t2, source)
+    source = _source(inputs, sequence)
+    on_source = mask if sequence is Sequence.T2 else mask_onto(mask, inputs.t2, source)
     areas = on_source.sum(axis=(1, 2))
     if not areas.any():
-        reason = f"the tumour mask of the {exam.files.time_point} exam lies outside the {sequence} images"
+        reason = f"the tumour mask of the {inputs.time_point} exam lies outside the {sequence} images"
         raise InputUnfit(Code.NO_MASK, reason)
     index = int(areas.argmax())
     planes: dict[str, NDArray[Any]] = {
@@ -76,22 +73,22 @@ def signature_input(
         "mask": on_source[index].astype(np.float32),
     }
     if sequence is Sequence.DWI:
-        planes["adc"] = np.clip(np.nan_to_num(diffusion.adc.array[index], nan=0.0) / ADC_SCALE, 0.0, 1.5)
+        planes["adc"] = physical(inputs.fitted_adc.array[index], ADC_SCALE)
     where = _positions(on_source[index], source.spacing[1:], rule)
     cut = {name: ndimage.map_coordinates(plane, where, order=1, mode="nearest") for name, plane in planes.items()}
     cut["tumour"] = cut["image"] * cut["mask"]
     return np.stack([cut[name] for name in CHANNELS[sequence]]).astype(np.float32)
 
 
-def _source(exam: Exam, sequence: Sequence, diffusion: DiffusionInputs) -> Volume:
+def _source(inputs: ModelInputs, sequence: Sequence) -> Volume:
     if sequence is Sequence.T2:
-        return exam.t2
+        return inputs.t2
     if sequence is Sequence.DWI:
-        return diffusion.high_b
-    if exam.ce_t1 is None:
-        reason = f"the {exam.files.time_point} exam has no contrast-enhanced T1"
+        return inputs.high_b
+    if inputs.ce_t1 is None:
+        reason = f"the {inputs.time_point} exam has no contrast-enhanced T1"
         raise InputUnfit(Code.INPUTS_MISSING, reason)
-    return exam.ce_t1
+    return inputs.ce_t1
 
 
 def _positions(mask: MaskArray, spacing: tuple[float, float], rule: CropRule) -> NDArray[np.float64]:

@@ -26,11 +26,13 @@ from pipelines.contract import (
     Likelihood,
     MaskArray,
     ModelIdentity,
+    ModelInputs,
     Score,
     TimePoint,
 )
 from pipelines.envelope import check_case, exam_facts
-from pipelines.features import DiffusionInputs, diffusion_inputs, measured_features, pair_features
+from pipelines.features import measured_features, pair_features
+from pipelines.model_inputs import inputs_of
 from pipelines.systems import signature_inputs
 from pipelines.systems.final_stage import FittedStage
 from pipelines.systems.signature_inputs import CHANNELS, CropRule, signature_input
@@ -116,7 +118,7 @@ class SignatureSvm:
         exams = _both(case)
         variant = self._variant(exams)
         inputs = {
-            time_point: exam_inputs(exam, mask, variant.sequences, self._rule)
+            time_point: exam_inputs(inputs_of(exam), mask, variant.sequences, self._rule)
             for time_point, (exam, mask) in exams.items()
         }
         rows = self.final_inputs(variant, inputs)
@@ -183,15 +185,14 @@ class SignatureSvm:
 
 
 def exam_inputs(
-    exam: Exam, mask: MaskArray, sequences: Sequence[signature_inputs.Sequence], rule: CropRule
+    inputs: ModelInputs, mask: MaskArray, sequences: Sequence[signature_inputs.Sequence], rule: CropRule
 ) -> ExamInputs:
     """What one exam with a mask on its T2 grid contributes to a score; raises InputUnfit as its parts do."""
-    diffusion: DiffusionInputs = diffusion_inputs(exam)
-    features = measured_features(exam, mask, diffusion)
+    features = measured_features(inputs, mask)
     return ExamInputs(
-        crops={sequence: signature_input(exam, sequence, mask, diffusion, rule) for sequence in sequences},
+        crops={sequence: signature_input(inputs, sequence, mask, rule) for sequence in sequences},
         features=features,
-        facts=exam_facts(exam, diffusion, features),
+        facts=exam_facts(inputs, features),
     )
 
 

@@ -12,7 +12,7 @@
 ===================  ======================================================================================
 
 Masks are the reader's (SEG or RTSTRUCT in the exam's folder) or, in simulated cohorts, the truth beside them in
-``PATIENT/truth/{baseline,restaging}.npz`` (``mask`` on the axial T2 grid, ``affine``).
+``PATIENT/truth/{baseline,restaging}.dcm`` (SEG).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelines.cache import folder_digest
 from pipelines.contract import TimePoint
 
 REQUIRED = ("patient_id", "site", "baseline", "restaging", "good_response")
@@ -54,7 +55,7 @@ class CohortPatient:
 
 @dataclass(frozen=True)
 class Cohort:
-    """A readable cohort. ``digest``: SHA-256 of ``cohort.csv`` and of the names and sizes of all exam files."""
+    """A readable cohort. ``digest``: SHA-256 of ``cohort.csv`` and of the names and bytes of all exam files."""
 
     folder: Path
     patients: tuple[CohortPatient, ...]
@@ -137,7 +138,7 @@ def _duplicates(rows: Sequence[tuple[int, Mapping[str, str | None]]]) -> Iterato
 
 def _patient(folder: Path, row: Mapping[str, str]) -> CohortPatient:
     exams = {time_point: folder / row[str(time_point)].strip() for time_point in TimePoint}
-    truth = {time_point: exam.parent / "truth" / f"{time_point}.npz" for time_point, exam in exams.items()}
+    truth = {time_point: exam.parent / "truth" / f"{time_point}.dcm" for time_point, exam in exams.items()}
     probability = (row.get(TRUE_PROBABILITY) or "").strip()
     return CohortPatient(
         patient_id=row["patient_id"].strip(),
@@ -153,12 +154,5 @@ def _digest(file: Path, patients: Sequence[CohortPatient]) -> str:
     digest = hashlib.sha256(file.read_bytes())
     for patient in patients:
         for time_point, exam in patient.exams.items():
-            digest.update(f"{patient.patient_id}/{time_point}/{sources_digest(exam)}\n".encode())
+            digest.update(f"{patient.patient_id}/{time_point}/{folder_digest(exam)}\n".encode())
     return digest.hexdigest()
-
-
-def sources_digest(folder: Path) -> str:
-    """SHA-256 of the names and sizes of all files under a folder."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    lines = (f"{path.relative_to(folder).as_posix()}\t{path.stat().st_size}\n" for path in files)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()

@@ -6,18 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
+from pipelines.phantom.oracle import expected_auc
+
+__all__ = ["brier", "cut_offs", "discrimination", "expected_auc"]
+
 Probabilities = NDArray[np.float64]
-
-
-def expected_auc(true: Probabilities, score: Probabilities) -> float:
-    """The AUC of ``score`` averaged over outcomes drawn anew from the ``true`` probabilities.
-
-    A pair (i, j) counts as (good, poor) with weight p_i (1 − p_j); one draw of labels would be off by chance.
-    """
-    weight = np.outer(true, 1.0 - true)
-    np.fill_diagonal(weight, 0.0)
-    order = np.sign(score[:, None] - score[None, :])
-    return float((weight * (order + 1.0) / 2.0).sum() / weight.sum())
 
 
 def brier(labels: NDArray[np.bool_], probability: Probabilities) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dicom_templates.key_slice import field_of_view, further_slices, key_slice
-from pipelines.contract import Exam, TimePoint
+from pipelines.contract import Alignment, Exam, ModelInputs, TimePoint
 
 MakeExam = Callable[..., Exam]
 
@@ -64,3 +64,30 @@ def test_without_a_tumour_further_slices_span_the_stack(make_exam: MakeExam) -> 
     found = [key.index for key in further_slices(exam, 90.0, 4)]
     assert (found[0], found[-1], len(found)) == (0, exam.t2.array.shape[0] - 1, 4)
     assert len(further_slices(exam, 90.0, 99)) == exam.t2.array.shape[0] - 1
+
+
+def test_an_exam_without_a_tumour_is_shown_where_the_baselines_lay(make_exam: MakeExam) -> None:
+    exam = make_exam(TimePoint.RESTAGING)
+    assert exam.mask is not None
+    bed = np.zeros_like(exam.mask.array)
+    bed[2, 10:20, 12:22] = True
+    key = key_slice(replace(exam, mask=None, bed=bed), 90.0)
+    assert (key.index, key.of_bed, key.area_cm2) == (2, True, 0.0)
+    assert key.outline is not None
+    own = key_slice(replace(exam, bed=bed), 90.0)
+    assert not own.of_bed
+    assert own.index == int(exam.mask.array.sum(axis=(1, 2)).argmax())
+
+
+def test_the_adc_picture_is_taken_where_the_diffusion_images_were_aligned_to(make_exam: MakeExam) -> None:
+    exam = make_exam(TimePoint.BASELINE)
+    assert exam.adc is not None
+    matrix = np.eye(4)
+    matrix[:3, 3] = [0.0, 6.0, 0.0]
+    alignment = Alignment(matrix, True, 6.0, "moved by 6 mm")
+    displaced = replace(exam.adc.volume, affine=np.linalg.inv(matrix) @ exam.adc.volume.affine)
+    inputs = ModelInputs(TimePoint.BASELINE, exam.t2, None, {}, None, (), alignment)
+    moved = replace(exam, adc=replace(exam.adc, volume=displaced), inputs=inputs)
+    expected, found, left = (key_slice(one, 90.0).diffusion for one in (exam, moved, replace(moved, inputs=None)))
+    assert found == pytest.approx(expected, abs=1e-4)
+    assert left != pytest.approx(expected, abs=1e-2)

@@ -14,7 +14,7 @@ from pipelines.systems.signature_network import SignatureSize
 from pipelines.training.cohort import Cohort, CohortPatient
 from pipelines.training.prepare import PreparedExam, PreparedPatient, PrepareSettings, prepare_exam
 from pipelines.training.settings import SegmenterSettings, SignatureSettings, TrainingSettings
-from tests.pipelines.made_up_exam import made_up_exam, mask_of
+from tests.pipelines.made_up_exam import made_up_exam, mask_of, plain_inputs
 
 RULE = CropRule(field_mm=60.0, pixels=16)
 SIZE = SegmenterSize(spacing=3.0, window=(8, 16, 16), filters=(2, 2, 2, 2))
@@ -36,7 +36,7 @@ QUICK = TrainingSettings(
 def prepared(time_point: TimePoint, adc: float, radius: float, seed: int) -> PreparedExam:
     """One made-up exam, prepared as ``QUICK`` wants it."""
     exam = made_up_exam(time_point, adc=adc, radius=radius, seed=seed)
-    return prepare_exam(exam, mask_of(exam), PrepareSettings(SIZE.spacing, RULE, views=2), seed)
+    return prepare_exam(plain_inputs(exam), mask_of(exam), PrepareSettings(SIZE.spacing, RULE, views=2), seed)
 
 
 @lru_cache(maxsize=1)

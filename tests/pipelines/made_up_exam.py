@@ -7,10 +7,12 @@ from datetime import date
 
 import numpy as np
 
-from pipelines.contract import Exam, ExamFiles, Mask, MaskOrigin, Patient, TimePoint, Volume
+from pipelines.contract import Exam, ExamFiles, Mask, MaskOrigin, ModelInputs, Patient, TimePoint, Volume
+from pipelines.model_inputs import Preprocessing, model_inputs
 
 T2_SPACING, DWI_SPACING, SLICE = 1.5, 2.5, 4.0
 TISSUE_ADC = 1.4
+AS_ACQUIRED = Preprocessing(bias=None, align=False)
 
 
 def grid(shape: tuple[int, int, int], spacing: float, slice_mm: float = SLICE) -> Volume:
@@ -72,3 +74,8 @@ def mask_of(exam: Exam) -> np.ndarray:
     """The exam's mask; made-up exams have one."""
     assert exam.mask is not None
     return exam.mask.array
+
+
+def plain_inputs(exam: Exam) -> ModelInputs:
+    """The exam's model inputs without bias correction and alignment, so that planted numbers stay what they are."""
+    return model_inputs(exam, AS_ACQUIRED)

@@ -8,14 +8,14 @@ import pytest
 
 from pipelines.contract import Exam, TimePoint
 from pipelines.envelope import check_case, check_exam, exam_facts, fit_envelope, image_statistics
-from pipelines.features import diffusion_inputs, measured_features
-from tests.pipelines.made_up_exam import made_up_exam
+from pipelines.features import measured_features
+from tests.pipelines.made_up_exam import made_up_exam, plain_inputs
 
 
 def facts_of(exam: Exam) -> dict[str, float]:
     assert exam.mask is not None
-    diffusion = diffusion_inputs(exam)
-    return exam_facts(exam, diffusion, measured_features(exam, exam.mask.array, diffusion))
+    inputs = plain_inputs(exam)
+    return exam_facts(inputs, measured_features(inputs, exam.mask.array))
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def test_another_field_of_view_is_named_with_its_range(cohort) -> None:
     affine = exam.t2.affine.copy()
     affine[:3, 1:3] *= 1.5
     wide = replace(exam, t2=replace(exam.t2, affine=affine))
-    reasons = check_exam(fit_envelope(cohort), exam_facts(wide, diffusion_inputs(wide)), "baseline exam")
+    reasons = check_exam(fit_envelope(cohort), exam_facts(plain_inputs(wide)), "baseline exam")
     assert "baseline exam: T2 field of view 162 mm is not the 108 mm of the training cohort" in reasons
     assert "baseline exam: T2 pixel spacing 2.25 mm is not the 1.5 mm of the training cohort" in reasons
 
@@ -63,7 +63,7 @@ def test_an_unusual_appearance_is_named_by_what_is_most_unusual(cohort) -> None:
 
 def test_without_a_mask_only_the_images_are_compared(cohort) -> None:
     exam = made_up_exam(seed=3)
-    facts = exam_facts(exam, diffusion_inputs(exam))
+    facts = exam_facts(plain_inputs(exam))
     assert check_exam(fit_envelope(cohort, of_mask=False), facts, "exam") == ()
     assert "cannot be compared" in check_exam(fit_envelope(cohort), facts, "exam")[0]
 

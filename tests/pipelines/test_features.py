@@ -5,14 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipelines.contract import Code, InputUnfit, Mask, MaskOrigin, TimePoint, Volume
-from pipelines.features import diffusion_inputs, measured_features, pair_features
-from tests.pipelines.made_up_exam import made_up_exam, mask_of
+from pipelines.contract import Code, InputUnfit, Mask, MaskOrigin
+from pipelines.features import measured_features, pair_features
+from tests.pipelines.made_up_exam import made_up_exam, mask_of, plain_inputs
 
 
 def test_planted_adc_and_volume_are_measured() -> None:
     exam = made_up_exam(adc=0.95, radius=15.0)
-    features = measured_features(exam, mask_of(exam), diffusion_inputs(exam))
+    features = measured_features(plain_inputs(exam), mask_of(exam))
     ellipsoid_cm3 = 4 / 3 * np.pi * 15.0 * 12.0 * 18.0 / 1000
     assert np.exp(features["log_volume"]) == pytest.approx(ellipsoid_cm3, rel=0.05)
     assert features["adc_median"] == pytest.approx(0.95, rel=0.02)
@@ -28,46 +28,22 @@ def test_curvature_is_the_kurtosis_of_the_signal() -> None:
     signal = {b: 800 * np.exp(-b / 1000 * D + (b / 1000) ** 2 * D**2 * K / 6) for b in exam.dwi}
     dwi = {b: volume.like(np.full(volume.array.shape, signal[b], np.float32)) for b, volume in exam.dwi.items()}
     exam = replace(exam, dwi=dwi)
-    features = measured_features(exam, mask_of(exam), diffusion_inputs(exam))
-    assert features["slope"] == pytest.approx(D, rel=1e-3)
-    assert features["curvature"] == pytest.approx(D**2 * K / 6, rel=1e-3)
+    features = measured_features(plain_inputs(exam), mask_of(exam))
+    assert features["slope"] == pytest.approx(D, rel=2e-3)
+    assert features["curvature"] == pytest.approx(D**2 * K / 6, rel=5e-3)
 
 
 def test_the_gain_of_the_scanner_changes_nothing() -> None:
     exam = made_up_exam()
     louder = replace(
         exam,
-        t2=exam.t2.like(exam.t2.array * 3),
-        dwi={b: volume.like(volume.array * 3) for b, volume in exam.dwi.items()},
+        t2=exam.t2.like(exam.t2.array * 4),
+        dwi={b: volume.like(volume.array * 4) for b, volume in exam.dwi.items()},
     )
-    first = measured_features(exam, mask_of(exam), diffusion_inputs(exam))
-    assert measured_features(louder, mask_of(exam), diffusion_inputs(louder)) == pytest.approx(
+    first = measured_features(plain_inputs(exam), mask_of(exam))
+    assert measured_features(plain_inputs(louder), mask_of(exam)) == pytest.approx(
         first, rel=1e-4, abs=1e-5
     )
-
-
-def test_b_values_above_the_limit_do_not_change_the_adc() -> None:
-    exam = made_up_exam()
-    noise = Volume(np.ones_like(exam.dwi[0.0].array), exam.dwi[0.0].affine)
-    more = replace(exam, dwi={**exam.dwi, 2000.0: noise})
-    first, second = diffusion_inputs(exam), diffusion_inputs(more)
-    assert max(second.dwi) == 1000.0
-    assert np.array_equal(first.adc.array, second.adc.array, equal_nan=True)
-
-
-def test_missing_diffusion_is_refused_naming_the_exam_and_what_is_there() -> None:
-    exam = made_up_exam(TimePoint.RESTAGING)
-    with pytest.raises(InputUnfit, match=r"restaging exam lacks diffusion.*it has: none") as caught:
-        diffusion_inputs(replace(exam, dwi={}))
-    assert caught.value.code is Code.NO_DIFFUSION
-    with pytest.raises(InputUnfit, match="it has: 1000"):
-        diffusion_inputs(replace(exam, dwi={1000.0: exam.dwi[1000.0]}))
-
-
-def test_b_values_too_close_together_are_refused_naming_the_exam() -> None:
-    with pytest.raises(InputUnfit, match="the restaging exam: b-values 0, 50") as caught:
-        diffusion_inputs(made_up_exam(TimePoint.RESTAGING, b_values=(0.0, 50.0)))
-    assert caught.value.code is Code.ADC_NOT_ESTIMABLE
 
 
 def test_a_mask_of_a_few_voxels_is_refused() -> None:
@@ -75,7 +51,7 @@ def test_a_mask_of_a_few_voxels_is_refused() -> None:
     tiny = np.zeros_like(mask_of(exam))
     tiny[5, 36, 36] = True
     with pytest.raises(InputUnfit, match="covers 1 voxels of the axial T2") as caught:
-        measured_features(exam, tiny, diffusion_inputs(exam))
+        measured_features(plain_inputs(exam), tiny)
     assert caught.value.code is Code.NO_MASK
 
 
@@ -86,7 +62,7 @@ def test_a_mask_outside_the_diffusion_images_is_refused() -> None:
     dwi = {b: replace(volume, affine=away) for b, volume in exam.dwi.items()}
     exam = replace(exam, dwi=dwi, mask=Mask(mask_of(exam), MaskOrigin.READER, "made up"))
     with pytest.raises(InputUnfit, match="of the diffusion images"):
-        measured_features(exam, mask_of(exam), diffusion_inputs(exam))
+        measured_features(plain_inputs(exam), mask_of(exam))
 
 
 def test_pair_features_name_time_and_change() -> None:

@@ -13,7 +13,6 @@ from pipelines import segment
 from pipelines.bundle import BundleError, save_bundle
 from pipelines.contract import Code, Exam, InputUnfit, MaskOrigin
 from pipelines.envelope import exam_facts, fit_envelope
-from pipelines.features import diffusion_inputs
 from pipelines.segment import (
     SegmenterSize,
     TumourSegmenter,
@@ -23,7 +22,7 @@ from pipelines.segment import (
     segmenter_network,
     stored_weights,
 )
-from tests.pipelines.made_up_exam import grid, made_up_exam, mask_of
+from tests.pipelines.made_up_exam import grid, made_up_exam, mask_of, plain_inputs
 from tests.pipelines.made_up_manifest import manifest
 
 SIZE = SegmenterSize(spacing=1.5, window=(8, 32, 32), filters=(2, 4, 4, 4))
@@ -43,7 +42,7 @@ class DarkT2(torch.nn.Module):
 @lru_cache
 def image_facts(seed: int) -> dict[str, float]:
     exam = made_up_exam(seed=seed)
-    return exam_facts(exam, diffusion_inputs(exam))
+    return exam_facts(plain_inputs(exam))
 
 
 @pytest.fixture
@@ -73,7 +72,7 @@ def test_the_network_grid_covers_the_t2_with_the_same_slices_and_edges() -> None
 
 def test_channels_are_t2_high_b_and_adc_at_a_fixed_scale() -> None:
     exam = made_up_exam(adc=0.7)
-    channels = network_input(exam, diffusion_inputs(exam), exam.t2)
+    channels = network_input(plain_inputs(exam), exam.t2)
     mask = mask_of(exam)
     assert channels.shape == (3, *exam.t2.array.shape)
     assert channels[0][~mask].mean() == pytest.approx(0.5, abs=0.01)  # tissue over twice its median

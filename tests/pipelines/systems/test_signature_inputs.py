@@ -6,16 +6,15 @@ import numpy as np
 import pytest
 
 from pipelines.contract import Code, Exam, InputUnfit
-from pipelines.features import diffusion_inputs
 from pipelines.systems.signature_inputs import CropRule, Sequence, signature_input
-from tests.pipelines.made_up_exam import made_up_exam
+from tests.pipelines.made_up_exam import made_up_exam, plain_inputs
 
 RULE = CropRule(field_mm=60.0, pixels=40)
 
 
 def crop(exam: Exam, sequence: Sequence, rule: CropRule = RULE) -> np.ndarray:
     assert exam.mask is not None
-    return signature_input(exam, sequence, exam.mask.array, diffusion_inputs(exam), rule)
+    return signature_input(plain_inputs(exam), sequence, exam.mask.array, rule)
 
 
 @pytest.mark.parametrize(("sequence", "channels"), [(Sequence.T2, 3), (Sequence.DWI, 3), (Sequence.CE_T1, 3)])

@@ -13,7 +13,7 @@ from pipelines.systems.signature_svm import SignatureSvm, category
 from pipelines.training.settings import silent
 from pipelines.training.signature_svm import train_signature_svm
 from tests.pipelines.made_up_cohort import QUICK, made_up_cohort, made_up_patients
-from tests.pipelines.made_up_exam import made_up_exam
+from tests.pipelines.made_up_exam import made_up_exam, plain_inputs
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +30,18 @@ def system(bundle: Bundle) -> SignatureSvm:
 
 def pair(adc: float = 1.5, radius: float = 10.0, *, ce_t1: bool = True) -> Case:
     return Case(
-        made_up_exam(TimePoint.BASELINE, seed=501, ce_t1=ce_t1),
-        made_up_exam(TimePoint.RESTAGING, adc=adc, radius=radius, seed=502, ce_t1=ce_t1),
+        ready(made_up_exam(TimePoint.BASELINE, seed=501, ce_t1=ce_t1)),
+        ready(made_up_exam(TimePoint.RESTAGING, adc=adc, radius=radius, seed=502, ce_t1=ce_t1)),
     )
 
 
+def ready(exam: Exam) -> Exam:
+    """The exam with the inputs that the networks were trained on: no field to correct, nothing displaced."""
+    return replace(exam, inputs=plain_inputs(exam))
+
+
 def changed(case: Case, restaging: Exam | None) -> Case:
-    return replace(case, restaging=restaging)
+    return replace(case, restaging=None if restaging is None else ready(restaging))
 
 
 def refusal(system: SignatureSvm, case: Case) -> InputUnfit:

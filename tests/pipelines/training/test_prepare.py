@@ -25,15 +25,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+def rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "cohort.csv").open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
 @pytest.fixture
 def cohort(folder: Path) -> Iterator[Cohort]:
-    with (folder / "cohort.csv").open(encoding="utf-8") as file:
-        (row,) = csv.DictReader(file)
+    (row,) = rows(folder)
     patient = CohortPatient(
         patient_id=row["patient_id"],
         site=row["site"],
         exams={time_point: folder / row[time_point] for time_point in TimePoint},
-        truth={time_point: folder / row["patient_id"] / "truth" / f"{time_point}.npz" for time_point in TimePoint},
+        truth={time_point: folder / row["patient_id"] / "truth" / f"{time_point}.dcm" for time_point in TimePoint},
         good_response=row["good_response"] == "1",
     )
     yield Cohort(folder, (patient,), "digest")
@@ -45,12 +49,12 @@ def entries(folder: Path) -> set[Path]:
 
 def test_dicom_exams_become_inputs_with_the_truth_as_mask(cohort: Cohort, folder: Path) -> None:
     (patient,) = prepare_cohort(cohort, SETTINGS, 1, silent)
+    (planted,) = rows(folder)
     assert patient.refusal == ""
     for time_point in TimePoint:
         exam = patient.exams[time_point]
-        with np.load(folder / patient.patient.patient_id / "truth" / f"{time_point}.npz") as truth:
-            cm3 = truth["mask"].sum() * abs(np.linalg.det(truth["affine"][:3, :3])) / 1000
-        assert np.exp(exam.views[0].features["log_volume"]) == pytest.approx(cm3, rel=1e-4)
+        cm3 = planted[f"mask_volume_{time_point}_cm3"]
+        assert np.exp(exam.views[0].features["log_volume"]) == pytest.approx(float(cm3), rel=1e-4)
         assert exam.channels.shape[1:] == exam.mask.shape
         assert exam.views[1].crops["dwi"].shape == (3, 16, 16)
 
@@ -62,12 +66,28 @@ def test_a_second_reading_comes_from_the_cache(cohort: Cohort, monkeypatch: pyte
     assert second[0].exams[TimePoint.BASELINE].views[1].features == first[0].exams[TimePoint.BASELINE].views[1].features
 
 
-def test_another_rule_is_prepared_anew(cohort: Cohort, folder: Path) -> None:
+def test_another_rule_is_prepared_anew_from_the_shared_inputs(
+    cohort: Cohort, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     prepare_cohort(cohort, SETTINGS, 1, silent)
     before = entries(folder)
+    monkeypatch.setattr(prepare, "load_exam", None)  # would fail if an exam were loaded again
     (patient,) = prepare_cohort(cohort, PrepareSettings(3.0, CropRule(60.0, 20), views=2), 1, silent)
     assert patient.exams[TimePoint.BASELINE].views[0].crops["t2"].shape == (3, 20, 20)
     assert len(entries(folder) - before) == 2
+
+
+def test_another_pixel_is_another_exam(cohort: Cohort, folder: Path) -> None:
+    prepare_cohort(cohort, SETTINGS, 1, silent)
+    before = entries(folder)
+    file = sorted((folder / rows(folder)[0]["baseline"]).glob("*.dcm"))[0]
+    kept = file.read_bytes()
+    try:
+        file.write_bytes(kept[:-1] + bytes([kept[-1] ^ 1]))
+        prepare_cohort(cohort, SETTINGS, 1, silent)
+    finally:
+        file.write_bytes(kept)
+    assert entries(folder) - before
 
 
 def test_an_exam_that_cannot_be_used_is_kept_with_its_reason(cohort: Cohort, tmp_path: Path) -> None:
