@@ -3,27 +3,21 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 
-from pipelines.contract import Code, InputUnfit, Role, TimePoint, Volume
+from pipelines.adc_units import stated_unit
+from pipelines.contract import Code, InputUnfit, Role, SeriesFiles, SeriesRole, Volume
 from pipelines.diffusion import fit_adc, scanner_adc
-from pipelines.exam import exam_files
 from pipelines.volume import load_dwi, load_volume
-
-TRUE = np.linspace(0.5, 3.0, 4 * 40 * 40).reshape(4, 40, 40)
-
-
-def decay(b_values: tuple[float, ...], adc: np.ndarray = TRUE, kurtosis: float = 0.0) -> dict[float, Volume]:
-    """S = 1000·exp(−bD + (bD)²K/6), without noise."""
-    signals = {b: 1000 * np.exp(-b / 1000 * adc + (b / 1000 * adc) ** 2 * kurtosis / 6) for b in b_values}
-    return {b: Volume(signal.astype(np.float32), np.eye(4)) for b, signal in signals.items()}
+from tests.pipelines.made_decays import SPREAD, decay, with_noise
 
 
 @pytest.mark.parametrize("b_values", [(0, 1000), (50, 400, 800), (0, 600, 1000, 1500), (100, 600)])
 def test_a_monoexponential_decay_gives_its_coefficient(b_values: tuple[float, ...]) -> None:
     fitted = fit_adc(decay(b_values))
     assert fitted.valid.all()
-    np.testing.assert_allclose(fitted.volume.array, TRUE, rtol=2e-4)
+    np.testing.assert_allclose(fitted.volume.array, SPREAD, rtol=2e-4)
 
 
 def test_the_fit_is_the_weighted_regression_that_numpy_makes() -> None:
@@ -31,9 +25,53 @@ def test_the_fit_is_the_weighted_regression_that_numpy_makes() -> None:
     dwi = decay(b_values, np.full((1, 2, 2), 1.4), kurtosis=0.9)
     b = np.array(b_values) / 1000
     logs = np.log([dwi[value].array[0, 0, 0] for value in b_values]).astype(float)
-    first = np.polyfit(b, logs, 1, w=np.exp(logs))  # polyfit squares its weights
-    second = np.polyfit(b, logs, 1, w=np.exp(np.polyval(first, b)))
-    assert fit_adc(dwi).volume.array[0, 0, 0] == pytest.approx(-second[0], rel=1e-4)
+    line = np.polyfit(b, logs, 1, w=np.exp(logs))  # polyfit squares its weights
+    for _ in range(2):
+        line = np.polyfit(b, logs, 1, w=np.exp(np.polyval(line, b)))
+    fitted = fit_adc(dwi)
+    assert fitted.volume.array[0, 0, 0] == pytest.approx(-line[0], rel=1e-4)
+    assert fitted.fit == "weighted least squares, b 600/1000/1500/2000 s/mm²"
+
+
+def test_with_a_low_b_value_the_fit_has_no_weights_so_that_perfusion_does_not_lead() -> None:
+    b_values = (50.0, 400.0, 800.0)
+    dwi = decay(b_values, np.full((1, 2, 2), 1.4))
+    dwi[50] = dwi[50].like(dwi[50].array * 1.1)
+    logs = np.log([dwi[value].array[0, 0, 0] for value in b_values]).astype(float)
+    fitted = fit_adc(dwi)
+    assert fitted.volume.array[0, 0, 0] == pytest.approx(-np.polyfit(np.array(b_values) / 1000, logs, 1)[0], rel=1e-4)
+    assert fitted.fit.startswith("least squares, b 50/400/800")
+    assert "perfusion" in fitted.fit
+
+
+def test_r_squared_is_one_of_perfect_data_lower_with_noise_and_absent_for_two_points() -> None:
+    clean = decay((500, 1000, 1500))
+    perfect, noisy = fit_adc(clean), fit_adc(with_noise(clean, 30.0))
+    assert perfect.r_squared is not None
+    assert noisy.r_squared is not None
+    np.testing.assert_allclose(perfect.r_squared, 1.0, atol=1e-5)
+    assert noisy.r_squared[noisy.valid].max() <= 1.0
+    assert np.median(noisy.r_squared[noisy.valid]) < 0.9999
+    assert fit_adc(decay((0, 1000))).r_squared is None
+
+
+@pytest.mark.parametrize("bad", [0.0, -5.0, np.nan, np.inf])
+def test_a_signal_that_is_none_makes_the_voxel_invalid(bad: float) -> None:
+    dwi = decay((0, 500, 1000))
+    dwi[1000].array[1, 2, 3] = bad
+    fitted = fit_adc(dwi)
+    assert not fitted.valid[1, 2, 3]
+    assert fitted.valid.sum() == fitted.valid.size - 1
+    assert np.isfinite(fitted.volume.array).all()
+
+
+def test_coefficients_outside_the_limits_are_marked_and_never_clamped() -> None:
+    adc = np.full((2, 4, 4), 1.0)
+    adc[0, 0, 0], adc[0, 0, 1] = -0.2, 4.5
+    fitted = fit_adc(decay((0, 500, 1000), adc))
+    assert not fitted.valid[0, 0, :2].any()
+    assert fitted.valid.sum() == fitted.valid.size - 2
+    assert not fitted.volume.array[~fitted.valid].any()
 
 
 def test_perfusion_below_b_100_is_left_out_and_said_where_it_cannot_be() -> None:
@@ -42,7 +80,7 @@ def test_perfusion_below_b_100_is_left_out_and_said_where_it_cannot_be() -> None
         dwi[low] = dwi[low].like(dwi[low].array * 1.3)
     fitted = fit_adc(dwi)
     assert fitted.b_values == (500, 1000)
-    np.testing.assert_allclose(fitted.volume.array, TRUE, rtol=2e-4)
+    np.testing.assert_allclose(fitted.volume.array, SPREAD, rtol=2e-4)
     assert "perfusion" not in fitted.fit
     fallback = fit_adc({b: dwi[b] for b in (50, 500)})
     assert fallback.b_values == (50, 500)
@@ -77,8 +115,8 @@ def test_air_is_not_valid_and_tissue_is() -> None:
 
 @pytest.mark.parametrize("scale", [1, 1e3, 1e-3])
 def test_the_unit_of_a_scanners_map_is_recognised(scale: float) -> None:
-    adc = scanner_adc(Volume((TRUE * scale).astype(np.float32), np.eye(4)))
-    np.testing.assert_allclose(adc.volume.array, TRUE, rtol=1e-5)
+    adc = scanner_adc(Volume((SPREAD * scale).astype(np.float32), np.eye(4)))
+    np.testing.assert_allclose(adc.volume.array, SPREAD, rtol=1e-5)
 
 
 @pytest.mark.parametrize("value", [0.0, 20.0, 60000.0])
@@ -88,12 +126,61 @@ def test_a_map_of_no_plausible_unit_is_refused(value: float) -> None:
     assert refused.value.code is Code.ADC_UNITS
 
 
-@pytest.mark.parametrize("patient", ["ProstateX-0000", "ProstateX-0001"])
-def test_our_fit_of_real_dwi_agrees_with_the_scanners_map(shared_data: Path, patient: str) -> None:
-    (folder,) = (path for path in (shared_data / "prostatex_0000_0001").rglob(patient) if path.is_dir())
-    files = exam_files(folder, TimePoint.BASELINE)
-    own, theirs = fit_adc(load_dwi(files.chosen[Role.DWI])), scanner_adc(load_volume(files.chosen[Role.ADC]))
+def test_background_padding_and_clipped_voxels_of_a_map_are_not_valid() -> None:
+    stored = np.zeros((4, 40, 40), dtype=np.float32)
+    stored[:, :10] = 1000 * SPREAD[:, :10]
+    stored[:, 10:12] = 4095
+    stored[:, 12:14] = -32768
+    stored[:, 14:16] = np.nan
+    adc = scanner_adc(Volume(stored, np.eye(4)))
+    assert adc.valid[:, :10].all()
+    assert not adc.valid[:, 10:].any()
+    np.testing.assert_allclose(adc.volume.array[:, :10], SPREAD[:, :10], rtol=1e-5)
+    assert not adc.volume.array[:, 10:].any()
+
+
+def test_the_stated_unit_of_a_map_has_to_agree_with_its_values() -> None:
+    volume = Volume((SPREAD * 1e3).astype(np.float32), np.eye(4))
+    assert "stored in 10⁻⁶ mm²/s, as stated" in scanner_adc(volume, stated_unit="um2/s").fit
+    with pytest.raises(InputUnfit) as refused:
+        scanner_adc(volume, stated_unit="mm2/s")
+    assert refused.value.code is Code.ADC_UNITS
+
+
+REAL_MAPS = {
+    "prostatex_0000_0001/**/ProstateX-0000/**/7.*ADC*": (0.9, 1.7),
+    "prostatex_0000_0001/**/ProstateX-0001/**/8.*ADC*": (0.9, 1.7),
+    "siemens_prisma_xa30_enhanced/**/11_DWI*": (0.5, 1.2),
+    "dcmqi_prostate_adc_seg_sr/**/paramaps": (0.7, 1.7),
+}
+"""Folders of scanners' maps, and where the median of a pelvis or a brain lies, 10⁻³ mm²/s."""
+
+
+@pytest.mark.parametrize("folder", REAL_MAPS)
+def test_the_scanners_maps_of_siemens_and_ge_come_out_in_one_unit(shared_data: Path, folder: str) -> None:
+    (path,) = shared_data.glob(folder)
+    datasets = [pydicom.dcmread(file) for file in sorted(path.glob("*.dcm"))]
+    stored = np.concatenate([np.atleast_3d(dataset.pixel_array.T).T for dataset in datasets]).astype(np.float32)
+    adc = scanner_adc(Volume(stored, np.eye(4)), stated_unit=stated_unit(datasets[0]))
+    low, high = REAL_MAPS[folder]
+    assert low < np.median(adc.volume.array[adc.valid]) < high
+    assert "stored in 10⁻⁶ mm²/s, by its median" in adc.fit
+
+
+@pytest.mark.parametrize(
+    ("patient", "dwi", "adc"), [("ProstateX-0000", "6.*", "7.*"), ("ProstateX-0001", "7.*", "8.*")]
+)
+def test_our_fit_of_real_dwi_agrees_with_the_scanners_map(shared_data: Path, patient: str, dwi: str, adc: str) -> None:
+    (study,) = (shared_data / "prostatex_0000_0001").glob(f"**/{patient}/*")
+    own, theirs = fit_adc(load_dwi(files(study, dwi))), scanner_adc(load_volume(files(study, adc)))
+    assert own.b_values == (50, 400, 800)
     both = own.valid & theirs.valid
     assert both.mean() > 0.3
     relative = own.volume.array[both] / theirs.volume.array[both] - 1
     assert abs(np.median(relative)) < 0.05
+
+
+def files(study: Path, series: str) -> SeriesFiles:
+    (folder,) = study.glob(series)
+    role = SeriesRole("", "", folder.name, "MR", Role.OTHER, (), 1.0, "named here")
+    return SeriesFiles(role, tuple(sorted(folder.glob("*.dcm"))))
