@@ -80,3 +80,14 @@ def item(dataset: Dataset | None, keyword: str) -> Dataset | None:
     """The first item of a sequence, else None."""
     found = None if dataset is None else value(dataset, keyword)
     return found[0] if found is not None and len(found) and isinstance(found[0], Dataset) else None
+
+
+def private(dataset: Dataset, group: int, creator: str, offset: int, manufacturer: str) -> Any:
+    """The value of a private element: in its creator's block, or, where the creator was lost, where that block usually
+    stands in a file of that manufacturer; None where there is none."""
+    try:
+        return value(dataset, dataset.private_block(group, creator).get_tag(offset))
+    except KeyError:
+        if manufacturer not in text(dataset, "Manufacturer").upper():
+            return None
+        return value(dataset, (group << 16) + 0x1000 + offset)

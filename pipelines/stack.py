@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.contract import Affine, Code, InputUnfit
+from pipelines.dimensions import CONTRASTS
 from pipelines.frames import Frame
 
 SAME_POSITION_MM = 0.02
@@ -22,6 +23,8 @@ MISSING_FROM = 1.5  # of the median distance
 SPACING_TOLERANCE = 0.05  # of the median distance
 DRIFT_TOLERANCE_MM = 0.5
 MIN_SLICES = 5
+SPLIT = "send each stack as a series of its own"
+AGAIN = "send the whole series again"
 
 
 @dataclass(frozen=True)
@@ -43,10 +46,11 @@ class Stack:
 def stack(frames: Sequence[Frame], *, repeats: bool = False, min_slices: int = MIN_SLICES) -> Stack:
     """Sort frames into a regular stack.
 
-    ``repeats``: several frames at each position are allowed (directions, averages), equally many at each.
+    ``repeats``: several frames at each position are allowed (directions, averages), equally many at each, of one echo,
+    inversion time and image component.
 
-    Raises InputUnfit: NO_GEOMETRY, NO_FRAME_OF_REFERENCE, MIXED_ORIENTATIONS, DUPLICATE_POSITIONS, TOO_FEW_SLICES,
-    SLICE_MISSING, IRREGULAR_SPACING.
+    Raises InputUnfit: MOSAIC_UNFIT, NO_GEOMETRY, NO_FRAME_OF_REFERENCE, MIXED_ORIENTATIONS, DUPLICATE_POSITIONS,
+    TOO_FEW_SLICES, SLICE_MISSING, IRREGULAR_SPACING, SHEARED_STACK.
     """
     _need_geometry(frames)
     orientation = _one_orientation(frames)
@@ -54,7 +58,9 @@ def stack(frames: Sequence[Frame], *, repeats: bool = False, min_slices: int = M
     slices = _by_position(frames, normal)
     _check_counts(slices, repeats)
     if len(slices) < min_slices:
-        raise InputUnfit(Code.TOO_FEW_SLICES, f"{len(slices)} slice(s); a volume needs at least {min_slices}")
+        raise InputUnfit(
+            Code.TOO_FEW_SLICES, f"{len(slices)} slice(s); a volume needs at least {min_slices}: send the whole series"
+        )
     first, last = np.array(slices[0][0].position), np.array(slices[-1][0].position)
     step = (last - first) / max(len(slices) - 1, 1) if len(slices) > 1 else normal
     _check_spacing(slices, normal, step)
@@ -69,22 +75,22 @@ def _need_geometry(frames: Sequence[Frame]) -> None:
     if not frames:
         raise InputUnfit(Code.NO_GEOMETRY, "no image frames")
     for frame in frames:
-        if {"MOSAIC", "VFRAME"} & set(frame.image_type):
-            raise InputUnfit(Code.NO_GEOMETRY, "mosaic: several slices in one image; send the slices one by one")
+        if frame.unfit:
+            raise InputUnfit(Code.MOSAIC_UNFIT, frame.unfit)
         if frame.position is None or frame.orientation is None or frame.spacing is None or 0 in frame.shape:
             raise InputUnfit(Code.NO_GEOMETRY, "image position, orientation, pixel spacing or matrix missing")
         if min(frame.spacing) <= 0:
             raise InputUnfit(Code.NO_GEOMETRY, f"pixel spacing {frame.spacing} mm is not positive")
     if len({frame.shape for frame in frames}) > 1:
-        raise InputUnfit(Code.NO_GEOMETRY, "images of different matrix size in one series")
+        raise InputUnfit(Code.NO_GEOMETRY, f"images of different matrix size in one series; {SPLIT}")
     spacings = np.array([frame.spacing for frame in frames])
     if np.ptp(spacings, axis=0).max() > 1e-3:
-        raise InputUnfit(Code.NO_GEOMETRY, "images of different pixel spacing in one series")
+        raise InputUnfit(Code.NO_GEOMETRY, f"images of different pixel spacing in one series; {SPLIT}")
     references = {frame.frame_of_reference_uid for frame in frames}
     if references == {""}:
         raise InputUnfit(Code.NO_FRAME_OF_REFERENCE, "no Frame of Reference UID: not to be placed beside other series")
     if len(references) > 1:
-        raise InputUnfit(Code.NO_FRAME_OF_REFERENCE, "several frames of reference in one series")
+        raise InputUnfit(Code.NO_FRAME_OF_REFERENCE, f"several frames of reference in one series; {SPLIT}")
 
 
 def _one_orientation(frames: Sequence[Frame]) -> NDArray[np.float64]:
@@ -92,7 +98,9 @@ def _one_orientation(frames: Sequence[Frame]) -> NDArray[np.float64]:
     cosines = np.array([frame.orientation for frame in frames], dtype=np.float64)
     if np.ptp(cosines, axis=0).max() > SAME_COSINE:
         distinct = len({tuple(np.round(row, 2)) for row in cosines})
-        raise InputUnfit(Code.MIXED_ORIENTATIONS, f"slices of {max(distinct, 2)} orientations in one series")
+        raise InputUnfit(
+            Code.MIXED_ORIENTATIONS, f"slices of {max(distinct, 2)} orientations in one series: no one stack; {SPLIT}"
+        )
     row, column = cosines[0, :3], cosines[0, 3:]
     lengths = np.linalg.norm(row), np.linalg.norm(column)
     if not np.allclose(lengths, 1, atol=1e-2) or abs(row @ column) > 1e-2:
@@ -116,14 +124,36 @@ def _by_position(frames: Sequence[Frame], normal: NDArray[np.float64]) -> tuple[
 
 def _check_counts(slices: tuple[tuple[Frame, ...], ...], repeats: bool) -> None:
     counts = [len(group) for group in slices]
-    if not repeats and max(counts) > 1:
+    differing = _differing(slices)
+    if max(counts) > 1 and (not repeats or CONTRASTS & set(differing)):
         places = sum(count > 1 for count in counts)
-        raise InputUnfit(Code.DUPLICATE_POSITIONS, f"{places} slice position(s) hold more than one image")
+        shown = "; ".join(f"{name} {', '.join(values)}" for name, values in differing.items())
+        told = f"which differ in {shown}" if shown else "which nothing in their headers tells apart"
+        raise InputUnfit(
+            Code.DUPLICATE_POSITIONS,
+            f"{places} slice position(s) hold up to {max(counts)} images, {told}: send one image per position and "
+            "contrast, each echo, phase or repeat as a series of its own",
+        )
     if min(counts) != max(counts):
         short = sum(count < max(counts) for count in counts)
         raise InputUnfit(
-            Code.SLICE_MISSING, f"{short} of {len(counts)} slice positions hold fewer than {max(counts)} images"
+            Code.SLICE_MISSING,
+            f"{short} of {len(counts)} slice positions hold fewer than {max(counts)} images; {AGAIN}",
         )
+
+
+def _differing(slices: tuple[tuple[Frame, ...], ...]) -> dict[str, list[str]]:
+    """The dimensions, with their values, in which frames at one position differ."""
+    found: dict[str, dict[str, None]] = {}
+    for group in slices:
+        values: dict[str, dict[str, None]] = {}
+        for frame in group:
+            for name, value in frame.dimensions:
+                values.setdefault(name, {})[value] = None
+        for name, different in values.items():
+            if len(different) > 1:
+                found.setdefault(name, {}).update(different)
+    return {name: sorted(different, key=lambda value: (len(value), value)) for name, different in found.items()}
 
 
 def _check_spacing(
@@ -132,19 +162,28 @@ def _check_spacing(
     if len(slices) < 2:
         return
     positions = np.array([group[0].position for group in slices], dtype=np.float64)
-    gaps = np.diff(positions @ normal)
+    heights = positions @ normal
+    gaps = np.diff(heights)
     median = float(np.median(gaps))
     if gaps.max() > MISSING_FROM * median:
         missing = int(sum(round(gap / median) - 1 for gap in gaps if gap > MISSING_FROM * median))
         raise InputUnfit(
             Code.SLICE_MISSING,
-            f"{max(missing, 1)} slice(s) missing: a gap of {gaps.max():.2f} mm where slices lie {median:.2f} mm apart",
+            f"{max(missing, 1)} slice(s) missing: a gap of {gaps.max():.2f} mm where slices lie {median:.2f} mm apart; "
+            f"{AGAIN}",
         )
-    if np.abs(gaps - median).max() > SPACING_TOLERANCE * median:
-        raise InputUnfit(Code.IRREGULAR_SPACING, f"slice distances vary from {gaps.min():.2f} to {gaps.max():.2f} mm")
-    drift = positions - (positions[0] + np.arange(len(positions))[:, None] * step)
-    if np.linalg.norm(drift, axis=1).max() > max(SPACING_TOLERANCE * median, SAME_POSITION_MM):
-        raise InputUnfit(Code.IRREGULAR_SPACING, "slice positions do not lie on one line")
-    sideways = (positions[-1] - positions[0]) - ((positions[-1] - positions[0]) @ normal) * normal
-    if np.linalg.norm(sideways) > DRIFT_TOLERANCE_MM:
-        raise InputUnfit(Code.IRREGULAR_SPACING, "slices are shifted in their plane from one to the next (sheared)")
+    tolerance = max(SPACING_TOLERANCE * median, SAME_POSITION_MM)
+    drift = heights - heights[0] - np.arange(len(heights)) * float(step @ normal)
+    if np.abs(gaps - median).max() > SPACING_TOLERANCE * median or np.abs(drift).max() > tolerance:
+        raise InputUnfit(
+            Code.IRREGULAR_SPACING,
+            f"slice distances vary from {gaps.min():.2f} to {gaps.max():.2f} mm: send a series of one slice distance",
+        )
+    sideways = positions - positions[0] - np.outer(heights - heights[0], normal)
+    shift = np.linalg.norm(sideways, axis=1)
+    if shift.max() > DRIFT_TOLERANCE_MM:
+        raise InputUnfit(
+            Code.SHEARED_STACK,
+            f"slices are shifted in their plane, by up to {shift.max():.2f} mm against the first (tilted or sheared "
+            "stack): send the series as acquired, with its slices one behind the other",
+        )

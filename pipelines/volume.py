@@ -11,19 +11,22 @@ import pydicom
 from numpy.typing import NDArray
 from pydicom import Dataset
 
-from pipelines.attributes import MALFORMED, item, number
+from pipelines.attributes import MALFORMED, number, text
 from pipelines.contract import Affine, Code, FloatArray, InputUnfit, SeriesFiles, Volume
 from pipelines.files import UNREADABLE
 from pipelines.frames import Frame, frames, functional_groups, group_item
+from pipelines.mosaic import is_mosaic, mosaic
+from pipelines.real_world import real_world, real_world_unit
 from pipelines.series import b_stacks
 from pipelines.stack import Stack, stack
 
 # The decoders (pylibjpeg, pyjpegls, gdcm, pydicom's own) report broken streams with these.
 UNDECODABLE = (*MALFORMED, OSError, RuntimeError, MemoryError, IndexError)
+PHASE_AXES = {"COL": 1, "COLUMN": 1, "ROW": 2}
 
 
 def load_volume(series: SeriesFiles) -> Volume:
-    """One image per slice position, classic or Enhanced MR, as float32 after Rescale or Real World Value Mapping.
+    """One image per slice position, classic, mosaic or Enhanced MR, as float32: see :mod:`pipelines.real_world`.
 
     Raises InputUnfit: PIXELS_UNREADABLE, and the geometry codes of :func:`pipelines.stack.stack`.
     """
@@ -60,6 +63,25 @@ def ordered_paths(series: SeriesFiles) -> tuple[Path, ...]:
     return ordered[:1] if len(set(ordered)) == 1 else ordered
 
 
+def phase_encode_axis(series: SeriesFiles) -> int | None:
+    """The axis of the volume along which phase was encoded, along which EPI distorts: 1 rows, 2 columns.
+
+    PS3.3 C.8.3.1 In-plane Phase Encoding Direction: COL (COLUMN in Enhanced MR, C.8.13.5.3) is along a column, from
+    row to row. None where it is not stated, is OTHER, or differs between the images.
+    Raises InputUnfit: PIXELS_UNREADABLE where a file is none.
+    """
+    stated = {direction for dataset in _read(series.paths, pixels=False) for direction in _phase_directions(dataset)}
+    return PHASE_AXES.get(stated.pop()) if len(stated) == 1 else None
+
+
+def _phase_directions(dataset: Dataset) -> set[str]:
+    keyword = "InPlanePhaseEncodingDirection"
+    nested = [group_item(groups, "MRFOVGeometrySequence") for groups in functional_groups(dataset)]
+    return {text(source, keyword).upper() for source in nested if source is not None} or {
+        text(dataset, keyword).upper()
+    }
+
+
 def _read(paths: Sequence[Path], *, pixels: bool = True) -> list[Dataset]:
     datasets: list[Dataset] = []
     for path in paths:
@@ -76,26 +98,35 @@ def _volume(geometry: Stack, array: FloatArray) -> Volume:
 
 
 def _pixels(datasets: Sequence[Dataset]) -> Callable[[Frame], FloatArray]:
-    """A reader of single frames that decodes each file once."""
+    """A reader of single frames that decodes each file once, and refuses frames that are measured in several units."""
     decoded: dict[int, NDArray[np.generic]] = {}
     groups: dict[int, list[tuple[Dataset | None, Dataset]]] = {}
+    units: set[str | None] = set()
 
     def read(frame: Frame) -> FloatArray:
         dataset = datasets[frame.file]
         if frame.file not in decoded:
-            decoded[frame.file] = decode(dataset)
+            array = decode(dataset)
+            decoded[frame.file] = mosaic(dataset).split(array) if is_mosaic(dataset) else array
             groups[frame.file] = list(functional_groups(dataset))
         stored = decoded[frame.file]
         plane = stored if stored.ndim == 2 else stored[frame.number]
         own = groups[frame.file][frame.number] if groups[frame.file] else None
-        return _real_world(plane, dataset, own)
+        units.add(real_world_unit(dataset, own))
+        if len(units) > 1:
+            named = ", ".join(sorted("no Real World Value Mapping" if unit is None else unit or "?" for unit in units))
+            reason = f"its images state values of several kinds ({named}): send each as a series of its own"
+            raise InputUnfit(Code.PIXELS_UNREADABLE, reason)
+        return real_world(plane, dataset, own)
 
     return read
 
 
 def decode(dataset: Dataset) -> NDArray[np.generic]:
     """Stored pixel values, (rows, columns) or (frames, rows, columns). Raises InputUnfit (PIXELS_UNREADABLE)."""
-    name = dataset.get("SOPInstanceUID", "")
+    name = text(dataset, "SOPInstanceUID")
+    if (number(dataset, "SamplesPerPixel") or 1) > 1:
+        raise InputUnfit(Code.PIXELS_UNREADABLE, f"instance {name}: a colour image, which holds no measured values")
     try:
         array: NDArray[np.generic] = dataset.pixel_array
     except UNDECODABLE as error:
@@ -108,26 +139,6 @@ def decode(dataset: Dataset) -> NDArray[np.generic]:
             Code.PIXELS_UNREADABLE, f"instance {name}: pixels of shape {array.shape} where its header says {shape}"
         )
     return array
-
-
-def _real_world(
-    stored: NDArray[np.generic], dataset: Dataset, groups: tuple[Dataset | None, Dataset] | None
-) -> FloatArray:
-    """Stored values to real-world values: PS3.3 C.7.6.16.2.11 (Real World Value Mapping) before C.11.1 (Rescale)."""
-    mapping, rescale = item(dataset, "RealWorldValueMappingSequence"), dataset
-    if groups is not None:
-        mapping = group_item(groups, "RealWorldValueMappingSequence") or mapping
-        rescale = group_item(groups, "PixelValueTransformationSequence") or dataset
-    slope = intercept = None
-    if mapping is not None:
-        slope, intercept = number(mapping, "RealWorldValueSlope"), number(mapping, "RealWorldValueIntercept")
-    if slope is None or intercept is None:
-        slope, intercept = number(rescale, "RescaleSlope"), number(rescale, "RescaleIntercept")
-    slope = 1.0 if slope is None or slope == 0 else slope
-    values = stored.astype(np.float64) * slope + (intercept or 0.0)
-    if not np.isfinite(values).all():
-        raise InputUnfit(Code.PIXELS_UNREADABLE, f"instance {dataset.get('SOPInstanceUID', '')}: values not finite")
-    return values.astype(np.float32)
 
 
 def _combined(group: Sequence[Frame], pixels: Callable[[Frame], FloatArray]) -> FloatArray:

@@ -6,27 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.spatial.transform import Rotation
 
 from pipelines.contract import Code, InputUnfit
 from pipelines.frames import frames
 from pipelines.stack import stack
+from tests.pipelines.made_grids import grids
 from tests.pipelines.made_series import T2, Grid, Maker
-
-angles = st.floats(-180, 180, allow_nan=False)
-lengths = st.floats(0.3, 6.0)
-places = st.floats(-300, 300)
-
-
-@st.composite
-def grids(draw: st.DrawFn) -> Grid:
-    """Any orthonormal orientation, spacing and origin."""
-    turned = Rotation.from_euler("xyz", [draw(angles), draw(angles), draw(angles)], degrees=True).as_matrix()
-    return Grid(
-        spacing=(draw(lengths), draw(lengths), draw(lengths)),
-        orientation=tuple(float(value) for value in (*turned[:, 0], *turned[:, 1])),
-        origin=(draw(places), draw(places), draw(places)),
-    )
 
 
 @settings(max_examples=60, deadline=None)
@@ -73,17 +58,74 @@ def test_cosines_that_differ_by_rounding_are_one_orientation() -> None:
     assert len(stack(frames(datasets)).slices) == 6
 
 
-def test_slices_shifted_in_their_plane_are_refused() -> None:
+def test_slices_shifted_in_their_plane_are_a_sheared_stack() -> None:
     datasets = Maker(Path()).slices(np.zeros((6, 4, 5)), Grid(), T2)
     for index, dataset in enumerate(datasets):
         x, y, z = dataset.ImagePositionPatient
         dataset.ImagePositionPatient = [x + 0.5 * index, y, z]
+    assert unfit(datasets) is Code.SHEARED_STACK
+    datasets = Maker(Path()).slices(np.zeros((6, 4, 5)), Grid(), T2)
+    x, y, z = datasets[3].ImagePositionPatient
+    datasets[3].ImagePositionPatient = [x, y + 2, z]
+    assert unfit(datasets) is Code.SHEARED_STACK
+
+
+def test_slices_at_changing_distances_are_refused() -> None:
+    datasets = Maker(Path()).slices(np.zeros((6, 4, 5)), Grid(), T2)
+    x, y, z = datasets[3].ImagePositionPatient
+    datasets[3].ImagePositionPatient = [x, y, z + 0.4]
     assert unfit(datasets) is Code.IRREGULAR_SPACING
 
 
-def test_a_mosaic_and_slices_of_different_matrix_have_no_geometry() -> None:
+def test_a_slowly_changing_distance_is_refused_though_each_step_passes() -> None:
+    datasets = Maker(Path()).slices(np.zeros((40, 4, 5)), Grid(), T2)
+    for index, dataset in enumerate(datasets):
+        x, y, z = dataset.ImagePositionPatient
+        dataset.ImagePositionPatient = [x, y, z + 0.12 * abs(index - 20)]
+    assert unfit(datasets) is Code.IRREGULAR_SPACING
+
+
+def test_a_slice_that_is_turned_is_another_orientation() -> None:
+    datasets = Maker(Path()).slices(np.zeros((6, 4, 5)), Grid(), T2)
+    datasets[4].ImageOrientationPatient = [1, 0, 0, 0, np.cos(0.02), np.sin(0.02)]
+    assert unfit(datasets) is Code.MIXED_ORIENTATIONS
+
+
+def test_a_mosaic_without_its_vendors_header_and_slices_of_different_matrix_are_refused() -> None:
     mosaic = Maker(Path()).slices(np.zeros((6, 4, 5)), Grid(), T2, ImageType=["ORIGINAL", "PRIMARY", "M", "MOSAIC"])
-    assert unfit(mosaic) is Code.NO_GEOMETRY
+    assert unfit(mosaic) is Code.MOSAIC_UNFIT
     mixed = Maker(Path()).slices(np.zeros((6, 4, 5)), Grid(), T2)
     mixed[0].Rows = 8
     assert unfit(mixed) is Code.NO_GEOMETRY
+
+
+@pytest.mark.parametrize(
+    ("differing", "words"),
+    [
+        ({"EchoTime": 160}, "echo time 100 ms, 160 ms"),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "P", "ND"]}, "image component PHASE, MAGNITUDE"),
+        ({"ImageType": ["DERIVED", "PRIMARY", "WATER"]}, "image type M/ND, WATER"),
+        ({"TemporalPositionIdentifier": 2}, "temporal position 1, 2"),
+        ({}, "nothing in their headers tells apart"),
+    ],
+)
+def test_images_at_one_place_are_refused_with_what_tells_them_apart(differing: dict, words: str) -> None:
+    maker = Maker(Path())
+    first = maker.slices(np.zeros((6, 4, 5)), Grid(), T2, TemporalPositionIdentifier=1)
+    more = {"TemporalPositionIdentifier": 1, **differing}
+    both = first + maker.slices(np.zeros((6, 4, 5)), Grid(), {**T2, **more})
+    with pytest.raises(InputUnfit) as refused:
+        stack(frames(both))
+    assert refused.value.code is Code.DUPLICATE_POSITIONS
+    assert words in refused.value.reason
+    assert "a series of its own" in refused.value.reason
+
+
+def test_repeats_of_another_echo_or_phase_images_are_never_taken_together() -> None:
+    maker = Maker(Path())
+    first = maker.slices(np.zeros((6, 4, 5)), Grid(), T2)
+    for differing in ({"EchoTime": 160}, {"ImageType": ["ORIGINAL", "PRIMARY", "P", "ND"]}):
+        both = first + maker.slices(np.zeros((6, 4, 5)), Grid(), {**T2, **differing})
+        assert unfit(both, repeats=True) is Code.DUPLICATE_POSITIONS
+    later = maker.slices(np.zeros((6, 4, 5)), Grid(), T2, TemporalPositionIdentifier=2)
+    assert len(stack(frames(first + later), repeats=True).slices) == 6
