@@ -42,15 +42,22 @@ PLACES: Mapping[str, set[str]] = {
         "node.check_peer",
         "node.standin",
     },
-    "highdicom": {"dicom_templates"},
-    "SimpleITK": {"pipelines.volume", "pipelines.register", "pipelines.n4"},
+    # The phantom plays another party, whose workstation writes a mask: it must not share our templates.
+    "highdicom": {"dicom_templates", "pipelines.phantom.truth"},
+    "SimpleITK": {"pipelines.volume", "pipelines.mutual_information"},
     "torch": {"pipelines"},
     "monai": {"pipelines"},
     "sklearn": {"pipelines"},
     "skops": {"pipelines.bundle"},
     "safetensors": {"pipelines.bundle"},
     "lifelines": {"pipelines.evaluation"},
-    "matplotlib": {"dicom_templates", "pipelines.evaluation", "node.demo", "node.folders"},  # the last two write a PNG
+    "matplotlib": {
+        "dicom_templates",
+        "pipelines.evaluation",
+        "pipelines.phantom.report",  # the cohort's own charts
+        "node.demo",  # these two write a PNG
+        "node.folders",
+    },
     "apscheduler": {"node.schedule"},
     "alembic": {"node.database", "node.migrations"},
     "sqlalchemy": {
@@ -63,7 +70,7 @@ PLACES: Mapping[str, set[str]] = {
         "node.status",
         "node.check",
     },
-    "pydantic": {"node.config", "node.config_errors"},
+    "pydantic": {"node.config", "node.config_errors", "node.series_rule"},
     "typer": {"node.__main__"},
     "rich": {"node.__main__", "node.check", "node.classified", "node.demo", "node.progress", "node.status"},
 }
