@@ -44,7 +44,7 @@ def find_reader_mask(
     candidates, statements = _candidates(exam, subject, roi_pattern)
     for index, candidate in enumerate(candidates):
         try:
-            placed = _place(candidate, t2)
+            placed = place(candidate, t2)
         except InputUnfit as unfit:
             statements.append(Statement(Code.READER_MASK_UNFIT, subject, f"{candidate.name}: {unfit.reason}"))
             continue
@@ -90,7 +90,8 @@ def _how(annotation: Annotation, placed: Placed) -> str:
     return f"{annotation.name}, {done}{cut}"
 
 
-def _place(annotation: Annotation, t2: Volume) -> Placed:
+def place(annotation: Annotation, t2: Volume) -> Placed:
+    """The annotation on the grid of the axial T2: copied where drawn there, else resampled. Raises InputUnfit."""
     if annotation.modality == "SEG":
         array, grid = segment_mask(annotation.dataset, annotation.number)
         _check_reference(grid.frame_of_reference_uid, t2)

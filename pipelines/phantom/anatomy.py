@@ -99,7 +99,7 @@ def draw_pelvis(rng: Generator, sex: str) -> Pelvis:
 def paint_body(canvas: Canvas, pelvis: Pelvis) -> None:
     """Air, skin, subcutaneous and pelvic fat, gluteal muscles, abdominal wall."""
     whole = canvas.grid.whole()
-    x, y, z = pelvis.deform(canvas.points(whole))
+    x, y, z = canvas.warped(whole)
     a, b = (np.float32(r) for r in pelvis.body)
     yc = y + np.float32(18.0)
     k = np.sqrt((x / a) ** 2 + (yc / b) ** 2 + np.float32(1e-6))
@@ -120,7 +120,7 @@ def paint_body(canvas: Canvas, pelvis: Pelvis) -> None:
 def paint_buttocks(canvas: Canvas, pelvis: Pelvis) -> None:
     """Gluteus maximus on each side: a thick curved sheet from the sacrum and coccyx outwards, split by fat."""
     box = canvas.grid.box(np.array([0.0, 70.0, 0.0]), np.array([190.0, 75.0, 190.0]))
-    x, y, z = pelvis.deform(canvas.points(box))
+    x, y, z = canvas.warped(box)
     side = np.abs(x)
     middle = np.float32(pelvis.sacrum_y + 2) - (side - 10) * np.float32(0.28) - np.float32(0.0012) * side * side
     half = np.float32(19.0) * np.sqrt(np.clip((side - 9) / 34, 0, 1))
@@ -164,7 +164,7 @@ def paint_bones_and_muscles(canvas: Canvas, pelvis: Pelvis) -> None:
 
 def _paint_sacrum(canvas: Canvas, pelvis: Pelvis) -> None:
     box = canvas.grid.box(np.array([0.0, pelvis.sacrum_y - 10, 20.0]), np.array([75.0, 60.0, 140.0]))
-    x, y, z = pelvis.deform(canvas.points(box))
+    x, y, z = canvas.warped(box)
     up = np.clip((z + np.float32(42.0)) / 100, 0, 1.6)
     middle = np.float32(pelvis.sacrum_y) - np.float32(0.0052) * (z - np.float32(8.0)) ** 2 + 6 * up
     half, width = 4 + 11 * up, 8 + 48 * up
@@ -210,7 +210,7 @@ def paint_organs(canvas: Canvas, pelvis: Pelvis, filling: float) -> None:
 def paint_mesorectum(canvas: Canvas, pelvis: Pelvis) -> None:
     """Mesorectal fat inside its thin dark fascia, lymph nodes, vessels, and the levator funnel below."""
     box = canvas.grid.box(np.array([0.0, 6.0, 0.0]), np.array([60.0, 75.0, 110.0]))
-    w, v, u = pelvis.rectal(pelvis.deform(canvas.points(box)))
+    w, v, u = pelvis.rectal(canvas.warped(box))
     wide, deep, back = (np.float32(value) for value in pelvis.mesorectum)
     funnel = np.clip((w - np.float32(pelvis.anal_w)) / 42, 0, 1) ** np.float32(0.7)
     rx, ry = 15 + (wide - 15) * funnel, 15 + (deep - 15) * funnel

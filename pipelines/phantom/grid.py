@@ -104,13 +104,13 @@ def plan_exam(rng: Generator, tilt: float, site: Site, preset: Preset) -> Plan:
     offset = rng.normal(0, (1.5, 4.0, 2.0))
     centre = axes @ offset + np.array([0.0, -8.0, 0.0])
     n, m, s = preset.t2_matrix, preset.dwi_matrix, preset.slices
-    in_plane = site.t2_spacing / preset.scale
+    in_plane, step = site.t2_spacing / preset.scale, site.slice_step * preset.step_share
     dwi = preset.dwi_field_of_view / m
     sagittal = (5.5 * 7 / preset.sagittal_slices, 216.0 / preset.sagittal_matrix, 216.0 / preset.sagittal_matrix)
     upright = np.stack([[-1.0, 0, 0], [0, 0, -1.0], [0, 1.0, 0]], axis=1)
     k = preset.sagittal_matrix
     return Plan(
-        t2=_grid(axes, (site.slice_step, in_plane, in_plane), (s, n, n), centre),
-        dwi=_grid(axes, (site.slice_step, dwi, dwi), (s, m, m), centre),
+        t2=_grid(axes, (step, in_plane, in_plane), (s, n, n), centre),
+        dwi=_grid(axes, (site.slice_step, dwi, dwi), (preset.dwi_slices, m, m), centre),
         sagittal=_grid(upright, sagittal, (preset.sagittal_slices, k, k), np.array([0.0, -5.0, 5.0])),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -32,7 +33,10 @@ def coverage(distance: FloatArray, edge: float) -> FloatArray:
 
 @dataclass
 class Canvas:
-    """Collects layers of one grid, bottom first. ``shift`` moves the anatomy (EPI distortion), pelvis frame, mm."""
+    """Collects layers of one grid, bottom first. ``shift`` moves the anatomy (EPI distortion), pelvis frame, mm.
+
+    Points and their deformation are computed once for the whole grid, because every shape asks for some of them.
+    """
 
     grid: Grid
     edge: float
@@ -40,8 +44,21 @@ class Canvas:
     shift: tuple[float, float, float] = (0.0, 0.0, 0.0)
     layers: list[Layer] = field(default_factory=list)
 
+    @cached_property
+    def _straight(self) -> list[FloatArray]:
+        return self.grid.points(self.grid.whole(), self.shift)
+
+    @cached_property
+    def _warped(self) -> list[FloatArray]:
+        return self.warp(self._straight)
+
     def points(self, box: Box) -> list[FloatArray]:
-        return self.grid.points(box, self.shift)
+        """x, y, z (mm, pelvis frame) of what lies at the voxels of a box."""
+        return [axis[box] for axis in self._straight]
+
+    def warped(self, box: Box) -> list[FloatArray]:
+        """The same after the pelvis's deformation."""
+        return [axis[box] for axis in self._warped]
 
     def add(self, box: Box, alpha: FloatArray, tissue: str, texture: FloatArray | None = None) -> None:
         self.layers.append(Layer(box, alpha, tissue, texture))
@@ -60,7 +77,7 @@ class Canvas:
         box = self.grid.box(np.array(centre) - np.array(self.shift), reach)
         if 0 in (s.stop - s.start for s in box):
             return
-        x, y, z = self.warp(self.points(box))
+        x, y, z = self.warped(box)
         x, y, z = x - np.float32(centre[0]), y - np.float32(centre[1]), z - np.float32(centre[2])
         if turn:
             c, s = np.float32(np.cos(np.radians(turn))), np.float32(np.sin(np.radians(turn)))

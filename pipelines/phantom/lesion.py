@@ -19,6 +19,7 @@ TEXTURE_STEP = 2.0
 TEXTURE_SIZE = 48
 REACH = 42.0
 NO_PATCHES = -1e3
+CONTENTS = {"gel", "stool", "gas"}
 
 
 @dataclass(frozen=True)
@@ -130,3 +131,20 @@ def truth_mask(layers: list[Layer], shape: tuple[int, int, int]) -> MaskArray:
         if layer.tissue == "tumour":
             mask[layer.box] = layer.alpha > 0.5
     return mask
+
+
+def structure_masks(layers: list[Layer], shape: tuple[int, int, int]) -> dict[str, MaskArray]:
+    """Rectal lumen (what its content fills), rectal wall (with the tumour in it), and mesorectum around the wall."""
+    whole = {name: np.zeros(shape, dtype=np.bool_) for name in ("lumen", "wall", "mesorectum")}
+    rectum = [layer.tissue for layer in layers].index("scar")
+    for layer in layers[:rectum]:
+        if layer.tissue == "mesorectal fat":
+            whole["mesorectum"][layer.box] |= layer.alpha > 0.5
+    for layer in layers[rectum:]:
+        if layer.tissue in {"muscularis", "tumour"}:
+            whole["wall"][layer.box] |= layer.alpha > 0.5
+        elif layer.tissue in CONTENTS:
+            whole["lumen"][layer.box] |= layer.alpha > 0.5
+    whole["mesorectum"] &= ~whole["wall"]
+    whole["wall"] &= ~whole["lumen"]
+    return whole

@@ -60,8 +60,9 @@ class Wall:
 
     @property
     def wall_thickness_mm(self) -> float:
-        """Maximum wall thickness (MWT) at the tumour."""
-        return float((self.outer - self.inner)[self.added > TUMOUR_EDGE].max(initial=WALL))
+        """Maximum wall thickness (MWT) at the tumour and its bed, the scar included, as a radiologist measures it."""
+        thickness = self.outer - self.inner + self.scar
+        return float(thickness[(self.added > TUMOUR_EDGE) | (self.scar > 0)].max(initial=WALL))
 
 
 def _waves(rng: Generator, angular: tuple[int, int], wavelength: tuple[float, float], count: int) -> np.ndarray:

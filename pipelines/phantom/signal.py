@@ -21,6 +21,7 @@ from pipelines.phantom.site import Site
 FAT_LEFT_ON_T1, FAT_LEFT_ON_DWI = 0.12, 0.04
 CE_TR, CE_TE, CE_FLIP = 4.6, 1.9, 12.0
 COUNTS_PER_UNIT = 1700.0
+MAP_THRESHOLD = 0.05  # of the brightest tissue at the lowest b-value
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,9 @@ def diffusion_weighted(tissue: Tissue, te: float, b: float, gradient: float) -> 
     return s0 * float(kurtosis_decay(b * gradient, tissue.d, tissue.k))
 
 
-def contrast_enhanced_t1(tissue: Tissue) -> float:
-    e1 = float(np.exp(-CE_TR * (1 / tissue.t1 + tissue.uptake / 1000)))
+def contrast_enhanced_t1(tissue: Tissue, agent: float = 1.0) -> float:
+    """``agent``: share of the contrast agent that is there; 0 for the unenhanced image."""
+    e1 = float(np.exp(-CE_TR * (1 / tissue.t1 + agent * tissue.uptake / 1000)))
     alpha = np.radians(CE_FLIP)
     steady = float(np.sin(alpha) * (1 - e1) / (1 - np.cos(alpha) * e1))
     suppressed = FAT_LEFT_ON_T1 if tissue.fat else 1.0
@@ -131,6 +133,20 @@ def to_counts(rng: Generator, signal: FloatArray, sigma: float, gain: float) -> 
     imaginary = np.float32(sigma) * rng.standard_normal(signal.shape, dtype=np.float32)
     counts = np.sqrt(real * real + imaginary * imaginary) * np.float32(COUNTS_PER_UNIT * gain)
     return np.asarray(np.clip(np.rint(counts), 0, 4095), dtype=np.uint16)
+
+
+def scanner_map(stacks: Sequence[tuple[float, np.ndarray]], step: float) -> np.ndarray:
+    """A scanner's own ADC map from noisy counts of (b, image): a straight line through ln S, all b-values alike.
+
+    Counts of ``step`` × 10⁻³ mm²/s, 12 bit; 0 where the tissue gives too little signal, as scanners mask it.
+    """
+    b = np.array([one for one, _ in stacks], np.float32) * np.float32(1e-3)
+    logs = np.stack([np.log(np.maximum(counts, 1).astype(np.float32)) for _, counts in stacks])
+    share = (b - b.mean()) / np.sum((b - b.mean()) ** 2)
+    counts = np.tensordot(-share, logs, axes=1) / np.float32(step)
+    lowest = stacks[0][1]
+    shown = lowest > MAP_THRESHOLD * np.percentile(lowest[:, ::2, ::2], 99)
+    return np.asarray(np.clip(np.rint(counts), 0, 4095) * shown, dtype=np.uint16)
 
 
 def noise_sigma(site: Site, reference: float, rng: Generator) -> float:

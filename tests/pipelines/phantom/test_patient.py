@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.random import default_rng
 
-from pipelines.phantom.patient import Latents, draw_latents, draw_patient
+from pipelines.phantom.latents import Latents, draw_latents
+from pipelines.phantom.oracle import expected_auc
+from pipelines.phantom.patient import VirtualPatient, draw_patient
 from pipelines.phantom.signal import noise_free_adc
-
-
-def expected_auc(score: np.ndarray, p: np.ndarray) -> float:
-    """AUC averaged over redrawn labels: each ordered pair (i, j), i ≠ j, weighs p_i (1 − p_j)."""
-    weight = p[:, None] * (1 - p[None, :])
-    np.fill_diagonal(weight, 0)
-    return float((weight * (score[:, None] > score[None, :])).sum() / weight.sum())
+from pipelines.phantom.site import SITES
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +39,7 @@ def test_adc_after_therapy_alone_is_a_moderate_marker(
     latents: list[Latents], p: np.ndarray, b_values: tuple[int, ...]
 ) -> None:
     adc = np.array([noise_free_adc(x.d_post, x.k_post, b_values) for x in latents])
-    assert 0.65 < expected_auc(adc, p) < 0.76
+    assert 0.65 < expected_auc(p, adc) < 0.76
 
 
 def test_each_planted_marker_tells_something_and_none_tells_all(latents: list[Latents], p: np.ndarray) -> None:
@@ -53,11 +51,11 @@ def test_each_planted_marker_tells_something_and_none_tells_all(latents: list[La
         "fibrosis": [x.fibrosis for x in latents],
     }
     for name, values in markers.items():
-        assert 0.60 < expected_auc(np.array(values), p) < 0.78, name
+        assert 0.60 < expected_auc(p, np.array(values)) < 0.78, name
 
 
 def test_the_size_before_therapy_tells_nothing(latents: list[Latents], p: np.ndarray) -> None:
-    assert abs(expected_auc(np.array([x.volume_pre for x in latents]), p) - 0.5) < 0.04
+    assert abs(expected_auc(p, np.array([x.volume_pre for x in latents])) - 0.5) < 0.04
 
 
 def test_diffusion_and_volume_lie_in_the_published_ranges(latents: list[Latents], p: np.ndarray) -> None:
@@ -83,8 +81,12 @@ def test_probability_is_the_logistic_of_the_weighted_latents(latents: list[Laten
     assert x.volume_post == pytest.approx(x.volume_pre * 0.42 * np.exp(-0.6 * x.z[2]))
 
 
-def test_outcomes_and_grades_agree_and_follow_the_probability() -> None:
-    patients = [draw_patient(3, i) for i in range(1500)]
+@pytest.fixture(scope="module")
+def patients() -> list[VirtualPatient]:
+    return [draw_patient(3, i) for i in range(1500)]
+
+
+def test_outcomes_and_grades_agree_and_follow_the_probability(patients: list[VirtualPatient]) -> None:
     for patient in patients:
         assert patient.good_response == (patient.trg_ajcc in ("AJCC-0", "AJCC-1"))
         assert 60 <= (patient.dates[1] - patient.dates[0]).days <= 110
@@ -96,8 +98,7 @@ def test_outcomes_and_grades_agree_and_follow_the_probability() -> None:
     assert 0.20 < np.mean([not x.has_ce_t1 for x in patients]) < 0.30
 
 
-def test_the_site_does_not_predict_the_outcome() -> None:
-    patients = [draw_patient(4, i) for i in range(1500)]
+def test_the_site_does_not_predict_the_outcome(patients: list[VirtualPatient]) -> None:
     rates = [np.mean([x.latents.p_good_response for x in patients if x.site.name == name]) for name in ("A", "B", "C")]
     assert max(rates) - min(rates) < 0.06
 
@@ -106,3 +107,53 @@ def test_the_same_seed_and_index_give_the_same_patient_and_another_seed_another(
     assert draw_patient(1, 5) == draw_patient(1, 5)
     assert draw_patient(1, 5).latents != draw_patient(2, 5).latents
     assert draw_patient(1, 5).patient_id == "PHANTOM-S1-0005"
+
+
+def test_another_choice_of_sites_moves_patients_and_changes_nothing_else() -> None:
+    everywhere, one = draw_patient(1, 5), draw_patient(1, 5, SITES[2:])
+    assert one.site.name == "C"
+    assert replace(one, site=everywhere.site) == everywhere
+
+
+def share(flags: list[bool]) -> float:
+    return float(np.mean(flags))
+
+
+def test_rates_are_the_published_ones(patients: list[VirtualPatient]) -> None:
+    cea = [x.record.cea_ng_ml > 5 for x in patients if x.record.cea_ng_ml is not None]
+    assert share(cea) == pytest.approx(0.24, abs=0.035)
+    for nodes, rate in (("ypN0", 0.66), ("ypN1", 0.21), ("ypN2", 0.13)):
+        assert share([x.words["ypn"] == nodes for x in patients]) == pytest.approx(rate, abs=0.035)
+    assert 0.10 <= share([x.complete_response for x in patients]) <= 0.27
+    spread = [x.follow_up.metastasis_event and x.follow_up.metastasis_months <= 36 for x in patients]
+    assert 0.19 <= share(spread) <= 0.29  # counted over everybody: some were lost before
+    assert 0.05 < share([len(x.record.words) < 10 for x in patients]) < 0.30
+
+
+def test_the_record_contradicts_itself_nowhere(patients: list[VirtualPatient]) -> None:
+    for x in patients:
+        record = x.record
+        assert (record.ypt == "ypT0") == (x.trg_ajcc == "AJCC-0") == (record.trg_dworak == "Dworak-4")
+        assert (record.trg_mandard == "Mandard-1") == (x.trg_ajcc == "AJCC-0")
+        assert not x.complete_response or (x.good_response and x.words["ypn"] == "ypN0")
+        if record.cea_ng_ml is not None:
+            assert (record.cea_ng_ml > 5) == (record.words["cea"] == "raised")
+        if record.ca19_9_u_ml is not None:
+            assert (record.ca19_9_u_ml > 37) == (record.words["ca19_9"] == "raised")
+        assert all(record.words[name] == x.words[name] for name in record.words)
+        assert {"ct_stage", "cn_stage", "trg_ajcc", "ypn"} <= set(record.words)
+
+
+def test_dates_follow_each_other(patients: list[VirtualPatient]) -> None:
+    for x in patients:
+        therapy = x.therapy
+        assert x.birth_date < x.dates[0] < therapy.start < therapy.end < x.dates[1] < therapy.surgery
+        assert (therapy.surgery - x.dates[1]).days <= 30
+        assert 30 <= x.age_years <= 87
+
+
+def test_series_are_missing_now_and_then_and_contrast_mostly_at_both_exams(patients: list[VirtualPatient]) -> None:
+    for name, low, high in (("dwi", 0.01, 0.05), ("t2_sagittal", 0.03, 0.09), ("ce_t1", 0.18, 0.27)):
+        assert low < share([name in lacking for x in patients for lacking in x.missing]) < high
+    both = share([all("ce_t1" in lacking for lacking in x.missing) for x in patients])
+    assert both > 0.7 * share([not x.has_ce_t1 for x in patients])

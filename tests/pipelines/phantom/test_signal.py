@@ -8,10 +8,12 @@ from numpy.random import default_rng
 
 from pipelines.phantom.signal import (
     TISSUES,
+    contrast_enhanced_t1,
     diffusion_weighted,
     kurtosis_decay,
     noise_free_adc,
     receive_field,
+    scanner_map,
     smooth_field,
     t2_weighted,
     to_counts,
@@ -70,3 +72,24 @@ def test_fields_are_what_they_say() -> None:
     bias = receive_field(default_rng(1), (16, 40, 40), 0.15)
     assert bias.min() > 0.3
     assert np.abs(np.diff(np.log(bias), axis=2)).max() < 0.06
+
+
+def test_a_scanners_map_is_a_straight_line_through_the_logarithms() -> None:
+    b = np.array([0.0, 600.0, 1000.0])
+    signal = 3000 * np.exp(-b / 1000 * 1.4 + 0.1 * (b / 1000) ** 2)
+    stacks = [(float(one), np.full((2, 4, 4), round(s), np.uint16)) for one, s in zip(b, signal, strict=True)]
+    slope = -np.polyfit(b / 1000, np.log(signal), 1)[0]
+    assert np.allclose(scanner_map(stacks, 1e-3) * 1e-3, slope, atol=2e-3)
+    assert np.allclose(scanner_map(stacks, 0.002) * 0.002, slope, atol=2e-3)
+
+
+def test_a_scanners_map_is_nought_in_air() -> None:
+    low = np.full((1, 4, 4), 2000, np.uint16)
+    low[0, 0, 0] = 20
+    assert scanner_map([(0.0, low), (1000.0, low // 2)], 1e-3)[0, 0, 0] == 0
+    assert scanner_map([(0.0, low), (1000.0, low // 2)], 1e-3)[0, 2, 2] == round(1000 * np.log(2))
+
+
+def test_without_contrast_agent_an_enhancing_tissue_is_darker_and_urine_the_same() -> None:
+    assert contrast_enhanced_t1(TISSUES["tumour"], 0.0) < 0.6 * contrast_enhanced_t1(TISSUES["tumour"])
+    assert contrast_enhanced_t1(TISSUES["urine"], 0.0) == contrast_enhanced_t1(TISSUES["urine"])
