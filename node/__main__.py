@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -37,6 +38,7 @@ errors = Console(stderr=True, soft_wrap=True, highlight=False)
 
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The node's config.toml.", metavar="FILE")]
 DEFAULT_CONFIG = Path("config.toml")
+_REPORT_HELP = "Rates, overlap, oracle and pictures, in DIR/report; without --patients of the cohort there."
 _OBJECTS_HELP = f"Objects to make, with commas between: {', '.join(Item)}."
 
 
@@ -152,10 +154,12 @@ def score(
     baseline: Annotated[Path | None, typer.Option(help="Folder with the baseline exam.", metavar="DIR")] = None,
     restaging: Annotated[Path | None, typer.Option(help="Folder with the restaging exam.", metavar="DIR")] = None,
     objects: Annotated[str, typer.Option(help=_OBJECTS_HELP, metavar="LIST")] = "report,seg,summary",
-    config: Annotated[Path | None, typer.Option("--config", "-c", help="Take [scoring] from here.")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="Take [scoring] and [[series_rule]] from here.")
+    ] = None,
 ) -> None:
     """Score the exams in two folders, without a PACS: the same findings as the node's for the same files."""
-    from node.folders import Wanted, score_folders
+    from node.folders import Reading, Wanted, score_folders
     from pipelines.bundle import BundleError
     from pipelines.models import load_models
 
@@ -173,7 +177,8 @@ def score(
     except (BundleError, ValueError) as error:
         _leave(str(error), USAGE)
     with console.status("scoring"):
-        result = score_folders(baseline, restaging, Wanted(out, items), models, scoring.roi_pattern)
+        reading = Reading(scoring.roi_pattern, settings.site_rules)
+        result = score_folders(baseline, restaging, Wanted(out, items), models, reading)
     typer.echo(result.report)
 
 
@@ -181,11 +186,12 @@ def score(
 def classify(
     folder: Annotated[Path, typer.Argument(help="Folder with DICOM files, at any depth.", metavar="DIR")],
     as_json: Annotated[bool, typer.Option("--json", help="Plain data for programs.")] = False,
+    config: Annotated[Path | None, typer.Option("--config", "-c", help="Take [[series_rule]] from here.")] = None,
 ) -> None:
     """What each series is: role, b-values, confidence and reason; what is no DICOM is named."""
     from node.classified import classify_folder, render_classified
 
-    found = classify_folder(folder)
+    found = classify_folder(folder, _configured(config).site_rules if config else ())
     if as_json:
         typer.echo(json.dumps([role.as_json() for role in found.roles], indent=1))
     else:
@@ -197,17 +203,35 @@ def classify(
 @app.command()
 def phantom(
     out: Annotated[Path, typer.Option(help="Folder for the cohort.", metavar="DIR")],
-    patients: Annotated[int, typer.Option(min=1, help="How many patients.")] = 20,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same cohort.")] = 1,
+    patients: Annotated[int | None, typer.Option(min=1, help="How many patients; 20 unless told.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same cohort.")] = 1,
+    sites: Annotated[str, typer.Option(help="Hospitals, each with its scanner and habits.", metavar="A,B,…")] = "",
+    preset: Annotated[str, typer.Option(help="small (quick) or full (clinical matrices).")] = "small",
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    report: Annotated[bool, typer.Option("--report", help=_REPORT_HELP)] = False,
 ) -> None:
     """Write a synthetic cohort with a known truth: DICOM exams and cohort.csv."""
-    from node.progress import bar
-    from pipelines.phantom.cohort import write_cohort
+    from node.progress import bars
+    from pipelines.phantom.cohort import PRESETS, choose_sites, write_cohort
+    from pipelines.phantom.report import write_report
 
-    with bar("patients") as advance:
-        write_cohort(out, patients, seed, progress=advance, workers=workers)
-    console.print(f"{patients} patients in {out}", markup=False)
+    if preset not in PRESETS:
+        raise typer.BadParameter(f"--preset: {preset}; allowed: {', '.join(PRESETS)}")
+    try:
+        chosen = choose_sites(sites)
+    except ValueError as error:
+        raise typer.BadParameter(f"--sites: {error}") from error
+    with bars() as advance:
+        if patients is not None or not (report and (out / "cohort.csv").exists()):
+            count, told = patients or 20, partial(advance, "patients")
+            write_cohort(out, count, seed, preset=PRESETS[preset], sites=chosen, workers=workers, progress=told)
+            console.print(f"{count} patients in {out}", markup=False)
+        if report:
+            try:
+                page = write_report(out, partial(advance, "report"))
+            except ValueError as error:
+                _leave(str(error), UNFIT)
+            console.print(f"report in {page}", markup=False)
 
 
 @app.command()

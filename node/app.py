@@ -71,7 +71,7 @@ def serve(config: Config, config_path: Path, *, with_worker: bool = True) -> Non
 
 
 def _clock(config: Config, database: Database, store: Store) -> Clock:
-    planner = Planner(database, store, config.matching.rules(), config.scoring.roi_pattern)
+    planner = Planner(database, store, config.matching.rules(), config.scoring.roi_pattern, config.site_rules)
     clock = Clock(threads=4 + 2 * len(config.peers_receiving))
     clock.every(TICK_SECONDS, "settle", partial(settle, database, config.settle))
     clock.every(TICK_SECONDS, "plan", planner.plan_due)

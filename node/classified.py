@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from rich.table import Table
 
 from pipelines.contract import Role, SeriesRole
 from pipelines.files import Skipped, find_files, read_files
-from pipelines.series import classify
+from pipelines.site_rules import SiteRule
+from pipelines.study_roles import classified
 
 
 @dataclass(frozen=True)
@@ -21,10 +23,13 @@ class Classified:
     skipped: tuple[Skipped, ...]
 
 
-def classify_folder(folder: Path) -> Classified:
-    """Read and classify what lies below a folder. Raises FileNotFoundError or NotADirectoryError."""
+def classify_folder(folder: Path, rules: Sequence[SiteRule] = ()) -> Classified:
+    """Read and classify what lies below a folder, by the site's own rules first.
+
+    Raises FileNotFoundError or NotADirectoryError.
+    """
     found = read_files(find_files(folder))
-    return Classified(tuple(classify(series) for series in found.series), found.skipped)
+    return Classified(tuple(role for _, role in classified(found.series, rules)), found.skipped)
 
 
 def render_classified(found: Classified) -> Table:

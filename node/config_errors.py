@@ -57,7 +57,7 @@ def _described(root: type[Section], loc: tuple[int | str, ...]) -> tuple[str, li
     for part in loc:
         if not isinstance(part, str):
             if model is not root:  # an item that is not even a section
-                description = "a section headed [[peer]], with two brackets" if len(loc) == 2 else description
+                description = f"a section headed [[{loc[0]}]], with two brackets" if len(loc) == 2 else description
             continue
         siblings = _keys(model)
         field = next((field for name, field in model.model_fields.items() if part == (field.alias or name)), None)

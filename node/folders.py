@@ -22,6 +22,7 @@ from pipelines.contract import CaseFiles, Code, Findings, InputUnfit, Models, Ti
 from pipelines.exam import exam_files, patient_conflict
 from pipelines.findings_json import findings_json
 from pipelines.score import score_case
+from pipelines.site_rules import SiteRule
 
 
 @dataclass(frozen=True)
@@ -40,19 +41,27 @@ class Wanted:
     items: frozenset[Item] = DEFAULT_ITEMS
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What a site says of its images: the names of tumour outlines, and its own rules for the roles of series."""
+
+    roi_pattern: str
+    rules: tuple[SiteRule, ...] = ()
+
+
 def score_folders(
-    baseline: Path | None, restaging: Path | None, wanted: Wanted, models: Models, roi_pattern: str
+    baseline: Path | None, restaging: Path | None, wanted: Wanted, models: Models, reading: Reading
 ) -> FolderScore:
     """Score the exams in two folders; write the objects, ``findings.json``, ``report.txt`` and ``summary.png``.
 
     Raises InputUnfit where the folders are not the two exams of one patient in that order, or cannot be read.
     """
     case = CaseFiles(
-        baseline=None if baseline is None else exam_files(baseline, TimePoint.BASELINE),
-        restaging=None if restaging is None else exam_files(restaging, TimePoint.RESTAGING),
+        baseline=None if baseline is None else exam_files(baseline, TimePoint.BASELINE, reading.rules),
+        restaging=None if restaging is None else exam_files(restaging, TimePoint.RESTAGING, reading.rules),
     )
     _refuse_two_patients(case)
-    findings = score_case(case, models, roi_pattern)
+    findings = score_case(case, models, reading.roi_pattern)
     results = build_results(findings, _identity(case, wanted), wanted.items)
     return _write(findings, results, wanted.out)
 

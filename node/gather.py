@@ -7,32 +7,37 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sqlalchemy import Connection
-
 from node.database import Database
 from node.records import StoredObject
 from node.store import Store
+from pipelines import study_roles
 from pipelines.annotations import DEFAULT_ROI_PATTERN, is_meant
 from pipelines.clinical_variables import find_clinical_variables
 from pipelines.contract import CaseFiles, ExamFiles, Role, SeriesRole, TimePoint
 from pipelines.exam import ANNOTATION_CLASSES, OWN_MANUFACTURER, REPORT_CLASSES, assemble
 from pipelines.files import SeriesHeaders, read_series
-from pipelines.series import classify
+from pipelines.site_rules import SiteRule
 
 SCORED_ROLES = (Role.T2_AXIAL, Role.DWI, Role.ADC, Role.CE_T1)
 
 
-def classified(paths: Sequence[Path]) -> tuple[tuple[SeriesHeaders, SeriesRole], ...]:
-    """Every series among some files, with its role. Reads headers only."""
-    return tuple((series, classify(series)) for series in read_series(paths))
+def classified(paths: Sequence[Path], rules: Sequence[SiteRule] = ()) -> tuple[tuple[SeriesHeaders, SeriesRole], ...]:
+    """Every series among some files, with its role; ``rules`` are the site's own. Reads headers only."""
+    return study_roles.classified(read_series(paths), rules)
 
 
-def gather_case(database: Database, store: Store, baseline: tuple[str, ...], restaging: tuple[str, ...]) -> CaseFiles:
-    """The files of a pair; either side may be empty."""
+def gather_case(
+    database: Database,
+    store: Store,
+    baseline: tuple[str, ...],
+    restaging: tuple[str, ...],
+    rules: Sequence[SiteRule] = (),
+) -> CaseFiles:
+    """The files of a pair; either side may be empty. ``rules``: the site's own, for the roles of series."""
     with database.reading() as connection:
         return CaseFiles(
-            baseline=_exam(connection, store, baseline, TimePoint.BASELINE),
-            restaging=_exam(connection, store, restaging, TimePoint.RESTAGING),
+            baseline=_exam([store.objects_of(connection, (uid,)) for uid in baseline], TimePoint.BASELINE, rules),
+            restaging=_exam([store.objects_of(connection, (uid,)) for uid in restaging], TimePoint.RESTAGING, rules),
         )
 
 
@@ -62,9 +67,9 @@ def _add(digest: hashlib._Hash, paths: Sequence[Path]) -> None:
         digest.update(name.encode())
 
 
-def _exam(connection: Connection, store: Store, study_uids: tuple[str, ...], when: TimePoint) -> ExamFiles | None:
+def _exam(studies: Sequence[Sequence[StoredObject]], when: TimePoint, rules: Sequence[SiteRule]) -> ExamFiles | None:
     """One time point. The leading study's series are used; the others lend the roles that it lacks."""
-    exams = [_study(store.objects_of(connection, (uid,)), when) for uid in study_uids]
+    exams = [_study(objects, when, rules) for objects in studies]
     if not exams:
         return None
     leading, *others = exams
@@ -83,11 +88,11 @@ def _exam(connection: Connection, store: Store, study_uids: tuple[str, ...], whe
     return leading
 
 
-def _study(objects: Sequence[StoredObject], when: TimePoint) -> ExamFiles:
+def _study(objects: Sequence[StoredObject], when: TimePoint, rules: Sequence[SiteRule]) -> ExamFiles:
     series = read_series([item.path for item in objects if item.sop_class_uid not in ANNOTATION_CLASSES])
     foreign = [item for item in objects if item.manufacturer.upper() != OWN_MANUFACTURER]
     return assemble(
-        [(one, classify(one)) for one in series],
+        study_roles.classified(series, rules),
         when,
         annotations=tuple(item.path for item in foreign if item.sop_class_uid in ANNOTATION_CLASSES),
         reports=tuple(item.path for item in foreign if item.sop_class_uid in REPORT_CLASSES),

@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -23,6 +22,8 @@ from node.schema import decision_table, pair_table, series_table, study_table
 from node.store import Store
 from pipelines.annotations import DEFAULT_ROI_PATTERN
 from pipelines.contract import InputUnfit, Patient, Role, SeriesRole
+from pipelines.files import SeriesHeaders
+from pipelines.site_rules import SiteRule
 
 log = structlog.get_logger()
 
@@ -39,6 +40,7 @@ class Planner:
     store: Store
     rules: MatchingRules
     roi_pattern: str = DEFAULT_ROI_PATTERN
+    series_rules: tuple[SiteRule, ...] = ()
 
     def plan_due(self) -> int:
         """Plan every patient with something newly settled or decided, and nothing still arriving; how many."""
@@ -99,7 +101,7 @@ class Planner:
             settled = [row.study_uid for row in _studies(connection, key) if row.state == StudyState.SETTLED]
             paths = {uid: [item.path for item in self.store.objects_of(connection, (uid,))] for uid in settled}
         for uid, files in paths.items():
-            rows = _series_rows(uid, files)
+            rows = _series_rows(uid, classified(files, self.series_rules))
             with self.database.transaction() as connection:
                 connection.execute(delete(series_table).where(series_table.c.study_uid == uid))
                 if rows:
@@ -112,7 +114,7 @@ class Planner:
             if proposal.state is not PairState.READY:
                 continue
             try:
-                case = gather_case(self.database, self.store, proposal.baseline, proposal.restaging)
+                case = gather_case(self.database, self.store, proposal.baseline, proposal.restaging, self.series_rules)
             except InputUnfit as unfit:
                 matching = _without(matching, proposal, unfit)
             else:
@@ -139,8 +141,8 @@ def _studies(connection: Connection, key: PatientKey) -> Sequence[Row[Any]]:
     return connection.execute(select(table).where(ours).order_by(table.c.first_received_at, table.c.study_uid)).all()
 
 
-def _series_rows(study_uid: str, files: Sequence[Path]) -> list[dict[str, object]]:
-    return [_series_row(study_uid, role, len(series.paths)) for series, role in classified(files)]
+def _series_rows(study_uid: str, found: Sequence[tuple[SeriesHeaders, SeriesRole]]) -> list[dict[str, object]]:
+    return [_series_row(study_uid, role, len(series.paths)) for series, role in found]
 
 
 def _series_row(study_uid: str, role: SeriesRole, images: int) -> dict[str, object]:

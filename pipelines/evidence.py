@@ -1,4 +1,4 @@
-"""What the headers of one MR series say about its contrast, gathered once for the rules in :mod:`pipelines.series`."""
+"""What the headers of one MR series say about its contrast, gathered once for :mod:`pipelines.contrast_rules`."""
 
 from __future__ import annotations
 
@@ -12,36 +12,28 @@ import numpy as np
 from pydicom import Dataset
 
 from pipelines.attributes import item, number, text, words
+from pipelines.dimensions import TEMPORAL
 from pipelines.frames import Frame, functional_groups, group_item
+from pipelines.series_words import DIXON, DIXON_WORDS, FAT_SUPPRESSED, NO_AGENT, enhancement_named, plain
 
+CLOCK = re.compile(r"\d{6}(\.\d*)?$")
 OBLIQUE_LIMIT = math.cos(math.radians(45)) - 1e-6
 
-LOCALIZER = re.compile(r"\bloc\b|locali[sz]er|scout|\bsurvey\b|\b3 ?plane\b|\btri ?plan|\bplan ?scan\b")
-REFERENCE = re.compile(
-    r"\bcal(ibration)?\b|\basset\b.*\bcal|\b(coil|sense|ref) ?(survey|scan|ref)\b|\bshim\b|\bb0 ?map\b"
-)
-CALCULATED = re.compile(
-    r"calc ?_? ?b ?val|\bcalc(ulated)?\b|\bsynth|\bsynb\b|\bcomputed\b|\bcdwi\b|\bcb ?\d{3,4}\b|extrapolated"
-)
-ADC = re.compile(r"(?<![a-z])d?adc(?![a-z])|apparent diffusion coeff")
-NOT_ADC = re.compile(r"(?<![a-z])eadc(?![a-z])|exponential adc|\bexp adc\b")
-DIFFUSION = re.compile(r"dwi|diff|\bdti\b|\bep ?b\d|\bresolve\b|\bzoomit\b")
-T2 = re.compile(r"\bt2")
-T1 = re.compile(r"\be?t1|\bvibe\b|\blava\b|\bthrive\b|\bmprage\b|\bmp rage\b|\bbravo\b")
-PROTON_DENSITY = re.compile(r"\bpd\b|\bpdw\b|proton ?dens")
-SINGLE_SHOT = re.compile(r"haste|ssfse|\bssh\b|single ?shot|\bsshtse\b")
-HYDROGRAPHY = re.compile(r"mrcp|urogra|hydrogra|myelo")
-INVERSION = re.compile(r"\bstir\b|\btirm\b|\bflair\b|\bdarkfluid\b")
-FAT_SUPPRESSED = re.compile(r"\bfs\b|\bfat ?sat|\bspair\b|\bspir\b|\bdixon\b|fatsat")
-UNENHANCED = re.compile(
-    r"\bpre\b|\bpre ?(contrast|gd|gad|km|ce)\b|\bnativ\w*|\bnon ?contrast|\bno contrast|\bwithout\b|\bw ?o\b"
-    r"|unenhanced|\bohne\b|\bplain\b"
-)
-ENHANCED = re.compile(
-    r"\+ ?c\b|\bc\+|contrast|\bpost ?(gd|gad|km|ce|inj|iv)|\+ ?(gd|gad|km)\b|\bgd\b|\bgad\w*"
-    r"|\bce\b|\bkm\b|\bcemr|\bt1ce"
-)
-NO_AGENT = {"", "NO", "NONE", "N", "0", "OFF", "KEIN", "NEIN", "NO CONTRAST", "N/A", "NA", "NULL"}
+NAMED_BY_EXAM = ("GE MEDICAL",)  # their Protocol Name is the exam's, not the series'
+DIXON_TYPES = {
+    "WATER": "water",
+    "W": "water",
+    "FAT": "fat",
+    "F": "fat",
+    "FAT_FRACTION": "fat",
+    "IN_PHASE": "in-phase",
+    "IP": "in-phase",
+    "OUT_PHASE": "opposed-phase",
+    "OPP_PHASE": "opposed-phase",
+    "OPPOSED_PHASE": "opposed-phase",
+    "OUT_OF_PHASE": "opposed-phase",
+    "OP": "opposed-phase",
+}
 
 
 class Plane(StrEnum):
@@ -52,20 +44,36 @@ class Plane(StrEnum):
 
 @dataclass(frozen=True)
 class Evidence:
-    """``words``: description and protocol name, lower case, only letters, digits and +. Times in ms."""
+    """``words``: description and protocol name as :func:`pipelines.series_words.plain` has them. Times in ms.
+
+    ``types``: the frames' Image Types; ``image_type``: all words of these. ``agent``: the contrast agent's name;
+    ``injected``: whether the series was acquired after the start of its injection (None where the header does not
+    say). ``temporal``: how many temporal positions the frames have, and how many the header counts.
+    """
 
     description: str
     words: str
+    types: frozenset[tuple[str, ...]]
     image_type: frozenset[str]
-    original: bool
     scanning: frozenset[str]
     sequence_name: str
     echo_time: float | None
     repetition_time: float | None
+    echo_train: float | None
+    three_dimensional: bool
     fat_suppressed: bool
     agent: str
+    injected: bool | None
     b_values: frozenset[float | None]
+    isotropic: bool
+    temporal: tuple[int, int]
+    acquisitions: int
+    colour: bool
     plane: Plane | None
+
+    @property
+    def original(self) -> bool:
+        return all(kind[:1] == ("ORIGINAL",) for kind in self.types)
 
     @property
     def weighted_b(self) -> tuple[float, ...]:
@@ -75,30 +83,61 @@ class Evidence:
     def spin_echo(self) -> bool:
         return "SE" in self.scanning and not self.scanning & {"EP", "GR", "IR"}
 
+    @property
+    def enhancement(self) -> str:
+        """What the name says of contrast agent: enhanced, unenhanced, both, or nothing."""
+        return enhancement_named(self.words)
+
+    @property
+    def dixon(self) -> str:
+        """water, fat, in-phase or opposed-phase; ``several`` in one series, and empty where it is no Dixon."""
+        stated = {DIXON_TYPES[word] for kind in self.types for word in kind[2:] if word in DIXON_TYPES}
+        if not stated and DIXON.search(self.words):
+            stated = {name for name, pattern in DIXON_WORDS if pattern.search(self.words)}
+        return next(iter(stated)) if len(stated) == 1 else "several" if stated else ""
+
 
 def evidence(headers: Sequence[Dataset], frames: Sequence[Frame]) -> Evidence:
     """Gather the evidence; contrast attributes come from the first file (a series has one protocol)."""
     first = headers[0]
-    description = text(first, "SeriesDescription") or text(first, "ProtocolName")
-    named = f"{text(first, 'SeriesDescription')} {text(first, 'ProtocolName')}"
-    types = [frame.image_type for frame in frames]
+    description, protocol = text(first, "SeriesDescription"), text(first, "ProtocolName")
+    by_exam = description and text(first, "Manufacturer").upper().startswith(NAMED_BY_EXAM)
+    named = plain(description if by_exam else f"{description} {protocol}")
     scanning, echo_time, repetition_time = _enhanced_timing(first) or _classic_timing(first)
-    normalised = re.sub(r"[^a-z0-9+]+", " ", named.lower())
     options = set(words(first, "ScanOptions")) | set(words(first, "SpectrallySelectedSuppression"))
+    agent = _agent(first)
+    types = frozenset(frame.image_type for frame in frames)
     return Evidence(
-        description=description,
-        words=normalised,
+        description=description or protocol,
+        words=named,
+        types=types,
         image_type=frozenset(word for kind in types for word in kind) | frozenset(words(first, "ImageType")),
-        original=all(kind[:1] == ("ORIGINAL",) for kind in types),
         scanning=scanning,
         sequence_name=(text(first, "SequenceName") or text(first, "PulseSequenceName")).lower(),
         echo_time=echo_time,
         repetition_time=repetition_time,
-        fat_suppressed=bool(options & {"FS", "FAT", "FAT_AND_WATER"}) or bool(FAT_SUPPRESSED.search(normalised)),
-        agent=_agent(first),
+        echo_train=number(first, "EchoTrainLength"),
+        three_dimensional=text(first, "MRAcquisitionType").upper() == "3D",
+        fat_suppressed=bool(options & {"FS", "FAT", "FAT_AND_WATER"}) or bool(FAT_SUPPRESSED.search(named)),
+        agent=agent,
+        injected=_injected(first) if agent else None,
         b_values=frozenset(frame.b_value for frame in frames),
+        isotropic=any(frame.isotropic for frame in frames),
+        temporal=_temporal(first, frames),
+        acquisitions=len({text(header, "AcquisitionNumber") for header in headers}),
+        colour=text(first, "PhotometricInterpretation").upper() not in {"", "MONOCHROME1", "MONOCHROME2"},
         plane=plane(frames[0].orientation) if frames else None,
     )
+
+
+def acquired(header: Dataset) -> str:
+    """When the acquisition began, as digits that sort (YYYYMMDDHHMMSS.F); as much of it as the header has."""
+    stated = text(header, "AcquisitionDateTime")
+    if stated:
+        return stated
+    day = next((text(header, k) for k in ("AcquisitionDate", "SeriesDate", "StudyDate") if text(header, k)), "")
+    clock = next((text(header, k) for k in ("AcquisitionTime", "SeriesTime", "ContentTime") if text(header, k)), "")
+    return day + clock
 
 
 def plane(orientation: Sequence[float] | None) -> Plane | None:
@@ -135,9 +174,25 @@ def _enhanced_timing(first: Dataset) -> tuple[frozenset[str], float | None, floa
 
 
 def _agent(first: Dataset) -> str:
-    """The contrast agent's name; empty where none was given."""
+    """The contrast agent's name; empty where none was given, or none had been given yet."""
+    groups = next(functional_groups(first), None)
+    used = None if groups is None else group_item(groups, "ContrastBolusUsageSequence")
+    if used is not None and text(used, "ContrastBolusAgentAdministered").upper() == "NO":
+        return ""
     stated = text(first, "ContrastBolusAgent")
     if stated.upper() in NO_AGENT:
         stated = ""
     coded = item(first, "ContrastBolusAgentSequence")
     return stated or ("" if coded is None else text(coded, "CodeMeaning"))
+
+
+def _injected(first: Dataset) -> bool | None:
+    """Whether the acquisition began after the injection did (Contrast/Bolus Start Time, PS3.3 C.7.6.4)."""
+    start, began = text(first, "ContrastBolusStartTime"), text(first, "AcquisitionTime")
+    usable = all(CLOCK.match(clock) and float(clock) for clock in (start, began))
+    return float(began) > float(start) if usable else None
+
+
+def _temporal(first: Dataset, frames: Sequence[Frame]) -> tuple[int, int]:
+    found = {value for frame in frames for name, value in frame.dimensions if name == TEMPORAL}
+    return len(found), int(number(first, "NumberOfTemporalPositions") or 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,6 +10,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.uid import (
     UID,
@@ -23,10 +26,12 @@ from pydicom.uid import (
 
 from pipelines.attributes import text
 from pipelines.contract import Code, ExamFiles, InputUnfit, Patient, Role, SeriesFiles, SeriesRole, TimePoint
-from pipelines.evidence import Plane, plane
+from pipelines.diffusion_sets import joined
+from pipelines.evidence import Plane, acquired, evidence, plane
 from pipelines.files import SeriesHeaders, find_files, read_files, series_order
-from pipelines.frames import frames
-from pipelines.series import classify
+from pipelines.frames import Frame, frames
+from pipelines.site_rules import SiteRule
+from pipelines.study_roles import Classified, classified
 
 OWN_MANUFACTURER = "RESTAGE"
 LabelMapSegmentationStorage = UID("1.2.840.10008.5.1.4.1.1.66.7")  # PS3.6 2024c, younger than pydicom 3.0
@@ -40,7 +45,8 @@ REPORT_CLASSES = {
 }
 DATE_KEYWORDS = ("StudyDate", "AcquisitionDate", "SeriesDate", "ContentDate")
 
-Classified = tuple[SeriesHeaders, SeriesRole]
+HIGH_RESOLUTION_STEP_MM = 5.0
+OBLIQUE_FROM = math.cos(math.radians(3))
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,9 @@ class Candidate:
     pixel_mm: float
     slices: int
     acquired: str
+    step_mm: float
+    oblique: bool
+    fat_suppressed: bool
 
     @property
     def name(self) -> str:
@@ -66,7 +75,7 @@ class Candidate:
         return f"field {self.field_mm} mm, pixel {self.pixel_mm:.2f} mm, {self.slices} images{b}"
 
 
-def exam_files(folder: Path, time_point: TimePoint) -> ExamFiles:
+def exam_files(folder: Path, time_point: TimePoint, rules: Sequence[SiteRule] = ()) -> ExamFiles:
     """One exam from a folder: find files, read headers, classify, assemble. Our own results are left out.
 
     Raises InputUnfit (NOT_AN_IMAGE) where the folder holds no DICOM series, and what :func:`assemble` raises.
@@ -76,7 +85,7 @@ def exam_files(folder: Path, time_point: TimePoint) -> ExamFiles:
     if not found.series:
         raise InputUnfit(Code.NOT_AN_IMAGE, f"no DICOM series in {folder} ({len(found.skipped)} other files)")
     return assemble(
-        [(series, classify(series)) for series in found.series],
+        classified(found.series, rules),
         time_point,
         annotations=tuple(path for header, path in objects if is_annotation(header)),
         reports=tuple(path for header, path in objects if is_report(header)),
@@ -89,17 +98,17 @@ def assemble(
     annotations: tuple[Path, ...],
     reports: tuple[Path, ...] = (),
 ) -> ExamFiles:
-    """Choose one series per role.
+    """Choose one series per role; series of one b-value each become one where they were acquired together.
 
-    Axial T2: the smallest field of view, then the finest pixels; DWI: the most, then the highest b-values; each time
-    axial before other planes, and of equals the later one, because a repeat is made where the first was poor. Our own
-    results and the classes of ``annotations`` are left out of the series, so that they can be given or not.
+    Axial T2: no fat suppression, slices of at most 5 mm, the smallest field of view, the finest pixels, then across the
+    rectum before straight axial; DWI: the most, then the highest b-values; each time axial before other planes, and of
+    equals the later one, because a repeat is made where the first was poor. Our own results and the classes of
+    ``annotations`` are left out of the series, so that they can be given or not.
 
     Raises InputUnfit: NOT_AN_IMAGE (nothing given), PATIENTS_DIFFER, NO_STUDY_DATE.
     """
-    members = sorted(
-        (member for member in series if _is_examined(member[0])), key=lambda member: series_order(member[0])
-    )
+    examined = joined([member for member in series if _is_examined(member[0])])
+    members = sorted(examined, key=lambda member: series_order(member[0]))
     if not members:
         raise InputUnfit(Code.NOT_AN_IMAGE, "no series to assemble an exam from")
     patient = _one_patient([headers.headers[0] for headers, _ in members])
@@ -118,7 +127,7 @@ def assemble(
         patient=patient,
         chosen={role: SeriesFiles(found[0].role, found[0].headers.paths) for role, found in ranked.items()},
         refused=tuple(role for _, role in members if role.role is Role.OTHER),
-        choices=tuple(_choice(role, found) for role, found in ranked.items() if len(found) > 1),
+        choices=tuple(choice for role, found in ranked.items() for choice in _choices(role, found)),
         annotations=annotations,
         reports=reports,
     )
@@ -188,17 +197,31 @@ def _candidate(headers: SeriesHeaders, role: SeriesRole) -> Candidate:
         field_mm=round(max(rows * first.shape[0], columns * first.shape[1])),
         pixel_mm=round(max(rows, columns), 2),
         slices=len(every),
-        acquired=min(_acquired(header) for header in headers.headers),
+        acquired=min(acquired(header) for header in headers.headers),
+        step_mm=_step(every),
+        oblique=_is_oblique(first),
+        fat_suppressed=role.role is Role.T2_AXIAL and evidence(headers.headers, every).fat_suppressed,
     )
 
 
-def _acquired(header: Dataset) -> str:
-    stated = text(header, "AcquisitionDateTime")
-    if stated:
-        return stated
-    day = next((text(header, k) for k in ("AcquisitionDate", "SeriesDate", "StudyDate") if text(header, k)), "")
-    clock = next((text(header, k) for k in ("AcquisitionTime", "SeriesTime", "ContentTime") if text(header, k)), "")
-    return day + clock
+def _step(every: Sequence[Frame]) -> float:
+    """The distance of neighbouring slices, mm."""
+    places = np.array([frame.position for frame in every if frame.position is not None], dtype=np.float64)
+    normal = _normal(every[0])
+    if normal is None or len(places) < 2:
+        return 0.0
+    heights = np.unique(np.round(places @ normal, 2))
+    return round(float(np.median(np.diff(heights))), 2) if len(heights) > 1 else 0.0
+
+
+def _is_oblique(frame: Frame) -> bool:
+    """Whether the slices are tilted against the patient's axis, as those across the tumour are."""
+    normal = _normal(frame)
+    return normal is not None and float(np.abs(normal).max()) < OBLIQUE_FROM
+
+
+def _normal(frame: Frame) -> NDArray[np.float64] | None:
+    return None if frame.orientation is None else np.cross(frame.orientation[:3], frame.orientation[3:])
 
 
 def _latest_last(candidate: Candidate) -> tuple[str, str]:
@@ -210,22 +233,38 @@ def _rank(candidate: Candidate) -> tuple[float, ...]:
     b = candidate.role.b_values
     if candidate.role.role is Role.DWI:
         return not candidate.axial, -len(b), -max(b), candidate.pixel_mm
-    plain = -candidate.role.confidence if candidate.role.role is Role.T2_AXIAL else 0.0
+    if candidate.role.role is Role.T2_AXIAL:
+        coarse = candidate.step_mm > HIGH_RESOLUTION_STEP_MM
+        return candidate.fat_suppressed, coarse, candidate.field_mm, candidate.pixel_mm, not candidate.oblique
     off_plane = not candidate.axial if candidate.role.role in {Role.ADC, Role.CE_T1, Role.T1} else 0
-    return off_plane, plain, candidate.field_mm, candidate.pixel_mm
+    return off_plane, candidate.field_mm, candidate.pixel_mm
 
 
-def _choice(role: Role, found: Sequence[Candidate]) -> str:
+def _choices(role: Role, found: Sequence[Candidate]) -> Iterable[str]:
+    """What is to be said of how the first of the candidates came to fill the role."""
     best, *others = found
-    why = "the later of equals" if _rank(best) == _rank(others[0]) else _why(role)
-    rest = "; ".join(f"{other.name} ({other.facts})" for other in others)
-    return f"{role}: {best.name} ({best.facts}) taken as {why}, not {rest}"
+    if len({text(header, "SeriesInstanceUID") for header in best.headers.headers}) > 1:
+        yield f"{role}: {best.role.reason}"
+    if others:
+        rest = "; ".join(f"{other.name} ({other.facts})" for other in others)
+        yield f"{role}: {best.name} ({best.facts}) taken as {_why(best, others[0])}, not {rest}"
 
 
-def _why(role: Role) -> str:
-    if role is Role.DWI:
+def _why(best: Candidate, other: Candidate) -> str:
+    """The criterion that decided between the first two."""
+    if _rank(best) == _rank(other):
+        return "the later of equals"
+    if best.role.role is Role.DWI:
         return "the one with the most or highest b-values"
-    return "the one with the smallest field of view and finest pixels"
+    if best.role.role is not Role.T2_AXIAL or best.fat_suppressed != other.fat_suppressed:
+        return _FINEST if best.role.role is not Role.T2_AXIAL else "the one without fat suppression"
+    if (best.step_mm > HIGH_RESOLUTION_STEP_MM) != (other.step_mm > HIGH_RESOLUTION_STEP_MM):
+        return f"the one with slices at most {HIGH_RESOLUTION_STEP_MM:g} mm apart"
+    same = (best.field_mm, best.pixel_mm) == (other.field_mm, other.pixel_mm)
+    return "the one whose slices are tilted, as across the rectum" if same else _FINEST
+
+
+_FINEST = "the one with the smallest field of view and finest pixels"
 
 
 def _leading_study(ranked: Mapping[Role, Sequence[Candidate]], members: Sequence[Classified]) -> SeriesHeaders:

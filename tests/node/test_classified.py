@@ -10,6 +10,8 @@ import pytest
 from rich.console import Console
 
 from node.classified import classify_folder, render_classified
+from pipelines.contract import Code, Role
+from pipelines.site_rules import SiteRule
 from tests.dicom_files import BASELINE, exam, report, write
 
 
@@ -32,6 +34,12 @@ def test_every_series_has_a_role_and_a_reason_and_the_rest_is_named(folder: Path
     ((skipped,),) = (found.skipped,)
     assert skipped.path.name == "notes.txt"
     assert skipped.reason
+
+
+def test_the_sites_own_rules_are_heard(folder: Path) -> None:
+    found = classify_folder(folder, (SiteRule(Role.OTHER, description="^t2_tse_tra$"),))
+    (refused,) = [role for role in found.roles if role.code is Code.SITE_RULE]
+    assert refused.description == "t2_tse_tra"
 
 
 def test_the_json_has_the_published_keys(folder: Path) -> None:

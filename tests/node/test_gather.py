@@ -11,6 +11,7 @@ from pydicom.sr.coding import Code as Concept
 
 from node.gather import classified, gather_case, inputs_digest
 from pipelines.contract import Code, InputUnfit, Role
+from pipelines.site_rules import SiteRule
 from tests.dicom_files import (
     BASELINE,
     LUMEN,
@@ -66,6 +67,16 @@ def test_a_case_holds_the_chosen_series_of_both_exams(pair: Bench) -> None:
     assert set(case.baseline.chosen) == {Role.T2_AXIAL, Role.DWI}
     assert len(case.baseline.chosen[Role.T2_AXIAL].paths) == 5
     assert case.patient.patient_id == "P1"
+
+
+def test_the_sites_own_rules_decide_what_is_chosen(pair: Bench) -> None:
+    refused = SiteRule(Role.OTHER, description="diff|dwi", note="broken coil")
+    with_rule = gather_case(pair.database, pair.store, (BASELINE.uid,), (RESTAGING.uid,), (refused,))
+    without = gather_case(pair.database, pair.store, (BASELINE.uid,), (RESTAGING.uid,))
+    assert with_rule.baseline is not None
+    assert set(with_rule.baseline.chosen) == {Role.T2_AXIAL}
+    assert Code.SITE_RULE in {role.code for role in with_rule.baseline.refused}
+    assert inputs_digest(with_rule) != inputs_digest(without)
 
 
 def test_a_missing_side_stays_empty(pair: Bench) -> None:

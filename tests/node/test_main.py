@@ -267,7 +267,7 @@ def test_real_studies_are_classified_as_they_are(restage: Restage, shared_data: 
         assert roles.count(role) == (3 if role == "t2_axial" else 2), role  # one axial T2 was repeated
     assert {tuple(one["b_values"]) for one in found if one["role"] == "dwi"} == {(50.0, 400.0, 800.0)}
     assert all(one["reason"] for one in found)
-    assert {one["code"] for one in found if one["role"] == "other"} >= {"LOCALIZER", "DERIVED_SERIES"}
+    assert {one["code"] for one in found if one["role"] == "other"} >= {"LOCALIZER", "CALCULATED_B_VALUE"}
 
 
 @pytest.fixture

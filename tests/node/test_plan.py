@@ -11,11 +11,14 @@ from pydicom import Dataset
 from sqlalchemy import update
 
 from node import decide, outbox
+from node.gather import gather_case, inputs_digest
 from node.match import MatchingRules
 from node.plan import Planner
 from node.schema import decision_table, delivery_table, job_table, pair_table, series_table
 from node.settle import settle
 from node.status import read_status
+from pipelines.contract import Role
+from pipelines.site_rules import SiteRule
 from tests.dicom_files import (
     BASELINE,
     RESTAGING,
@@ -84,6 +87,17 @@ def test_the_series_of_a_study_are_kept_with_their_roles_and_reasons(bench: Benc
         BASELINE.series_uid(9): ("other", "NOT_MR", 1),
     }
     assert all(row.reason for row in bench.rows(series_table))
+
+
+def test_the_sites_own_rules_decide_roles_and_inputs(bench: Bench) -> None:
+    bench.receive(*exam(BASELINE), *exam(RESTAGING))
+    settle(bench.database, AT_ONCE)
+    rule = SiteRule(Role.OTHER, description="diff", note="broken coil")
+    Planner(bench.database, bench.store, MatchingRules(), series_rules=(rule,)).plan_due()
+    found = {row.series_uid: (row.role, row.code) for row in bench.rows(series_table)}
+    assert found[BASELINE.series_uid(2)] == ("other", "SITE_RULE")
+    case = gather_case(bench.database, bench.store, (BASELINE.uid,), (RESTAGING.uid,), (rule,))
+    assert bench.rows(job_table)[0].inputs_digest == inputs_digest(case)
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations([BASELINE, RESTAGING])))

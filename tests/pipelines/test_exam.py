@@ -10,7 +10,8 @@ import pytest
 
 from pipelines.contract import Code, ExamFiles, InputUnfit, Role, TimePoint
 from pipelines.exam import assemble, exam_files
-from pipelines.series import classify
+from pipelines.site_rules import SiteRule
+from pipelines.study_roles import classified
 from tests.pipelines.made_exam import made_exam
 from tests.pipelines.made_series import DWI, T2, Grid, Maker
 
@@ -24,7 +25,7 @@ def maker(tmp_path: Path) -> Maker:
 
 def assembled(maker: Maker, *series: list[Any]) -> ExamFiles:
     headers = [maker.headers(one) for one in series]
-    return assemble([(one, classify(one)) for one in headers], TimePoint.BASELINE, ())
+    return assemble(classified(headers), TimePoint.BASELINE, ())
 
 
 def test_the_smaller_field_of_view_is_taken_and_the_choice_stated(maker: Maker) -> None:
@@ -51,6 +52,34 @@ def test_a_fat_suppressed_t2_is_second_choice(maker: Maker) -> None:
     suppressed = maker.slices(np.ones(SHAPE), Grid(spacing=(3.0, 0.6, 0.6)), T2, SeriesDescription="t2_tse_fs_tra")
     files = assembled(maker, suppressed, plain)
     assert files.chosen[Role.T2_AXIAL].role.series_uid == plain[0].SeriesInstanceUID
+
+
+def test_thick_slices_are_second_choice(maker: Maker) -> None:
+    thin = maker.slices(np.ones(SHAPE), Grid(spacing=(3.0, 1.0, 1.0)), T2)
+    thick = maker.slices(np.ones(SHAPE), Grid(spacing=(6.0, 0.6, 0.6)), T2)
+    files = assembled(maker, thick, thin)
+    assert files.chosen[Role.T2_AXIAL].role.series_uid == thin[0].SeriesInstanceUID
+    assert "slices at most 5 mm apart" in files.choices[0]
+
+
+def test_of_equal_fields_and_pixels_the_oblique_one_is_taken(maker: Maker) -> None:
+    angle = np.radians(20)
+    tilted = Grid(orientation=(1.0, 0.0, 0.0, 0.0, float(np.cos(angle)), float(-np.sin(angle))))
+    oblique = maker.slices(np.ones(SHAPE), tilted, T2, AcquisitionTime="100000")
+    straight = maker.slices(np.ones(SHAPE), Grid(), T2, AcquisitionTime="101000")
+    files = assembled(maker, oblique, straight)
+    assert files.chosen[Role.T2_AXIAL].role.series_uid == oblique[0].SeriesInstanceUID
+    assert "tilted" in files.choices[0]
+
+
+def test_a_site_rule_fills_a_role_of_the_exam(tmp_path: Path) -> None:
+    maker = Maker(tmp_path)
+    maker.write(maker.slices(np.ones(SHAPE), Grid(), T2, SeriesDescription="t2_a"), "a")
+    maker.write(maker.slices(np.ones(SHAPE), Grid(), T2, SeriesDescription="t2_b"), "b")
+    rules = [SiteRule(Role.OTHER, description="t2_b")]
+    files = exam_files(tmp_path, TimePoint.BASELINE, rules)
+    assert files.chosen[Role.T2_AXIAL].role.description == "t2_a"
+    assert [role.code for role in files.refused] == [Code.SITE_RULE]
 
 
 def test_the_dwi_with_more_b_values_is_taken(maker: Maker) -> None:

@@ -1,16 +1,19 @@
 from __future__ import annotations
 
-from collections import Counter
+import csv
+from collections import Counter, defaultdict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from pydicom.uid import CTImageStorage, EncapsulatedPDFStorage
+from pydicom.uid import UID, CTImageStorage, EncapsulatedPDFStorage, RawDataStorage, SecondaryCaptureImageStorage
 
-from pipelines.contract import Code, Role
+from pipelines.contract import Code, Role, SeriesRole
 from pipelines.files import SeriesHeaders, find_files, read_files
-from pipelines.series import classify
+from pipelines.series import classify, mr_images
+from pipelines.study_roles import classified
 from tests.pipelines.made_series import DWI, T1, T2, Grid, Maker
 
 SHAPE = (8, 12, 10)
@@ -78,7 +81,7 @@ def test_dwi_without_any_b_value_is_refused(maker: Maker) -> None:
 def test_a_b_value_beyond_the_measured_range_is_calculated(maker: Maker) -> None:
     series = maker.slices(np.ones(SHAPE), Grid(), DWI, SequenceName="*ep_b50_800", DiffusionBValue=1400.0)
     role = classify(maker.headers(series))
-    assert role.code is Code.DERIVED_SERIES
+    assert role.code is Code.CALCULATED_B_VALUE
     assert "calculated" in role.reason
 
 
@@ -140,6 +143,57 @@ def test_objects_that_are_no_mr_images_are_refused(maker: Maker, t2: list[Any]) 
     assert classify(maker.headers([document])).code is Code.NOT_AN_IMAGE
 
 
+def test_raw_objects_beside_the_images_of_a_series_are_left_out(maker: Maker, t2: list[Any]) -> None:
+    raw = maker.common(RawDataStorage, "MR")
+    raw.SeriesInstanceUID = t2[0].SeriesInstanceUID
+    assert classify(maker.headers([raw, *t2])).role is Role.T2_AXIAL
+    assert mr_images(maker.headers([raw, *t2])).headers == tuple(t2)
+
+
+def test_a_map_beside_its_diffusion_images_is_left_out(maker: Maker, dwi: list[Any]) -> None:
+    kind = ["DERIVED", "PRIMARY", "DIFFUSION", "ADC"]
+    uid = dwi[0].SeriesInstanceUID
+    adc = maker.slices(np.ones(SHAPE), Grid(), DWI, SeriesInstanceUID=uid, ImageType=kind, DiffusionBValue=1400.0)
+    role = classify(maker.headers([*dwi, *adc]))
+    assert (role.role, role.b_values) == (Role.DWI, (50, 800))
+
+
+@pytest.mark.parametrize(("manufacturer", "role"), [("TOSHIBA_MEC", Role.DWI), ("SIEMENS", Role.OTHER)])
+def test_images_without_b_value_are_unweighted_where_the_vendor_means_that(
+    maker: Maker, manufacturer: str, role: Role
+) -> None:
+    kind = ["ORIGINAL", "PRIMARY", "GDC"]
+    common = {"Manufacturer": manufacturer, "ImageType": kind, "SeriesInstanceUID": "1.2.3"}
+    series = maker.slices(np.ones(SHAPE), Grid(), DWI, **common)
+    series += maker.slices(np.ones(SHAPE), Grid(), DWI, **common, DiffusionBValue=1000.0)
+    found = classify(maker.headers(series))
+    assert found.role is role
+    if role is Role.DWI:
+        assert found.b_values == (0, 1000)
+        assert "8 images that state none taken as b 0" in found.reason
+    else:
+        assert found.code is Code.B_VALUE_UNKNOWN
+
+
+def test_slices_acquired_again_and_again_are_a_dynamic_series(maker: Maker) -> None:
+    series = [
+        dataset
+        for number in (1, 2, 3)
+        for dataset in maker.slices(np.ones(SHAPE), Grid(), T1, SeriesInstanceUID="1.2.3", AcquisitionNumber=number)
+    ]
+    role = classify(maker.headers(series))
+    assert (role.role, role.code) == (Role.OTHER, Code.DYNAMIC_SERIES)
+    for dataset in series:
+        dataset.AcquisitionNumber = 1
+    assert classify(maker.headers(series)).code is Code.DUPLICATE_POSITIONS
+
+
+def test_a_colour_map_in_secondary_captures_is_named_as_such(maker: Maker, t2: list[Any]) -> None:
+    for dataset in t2:
+        dataset.SOPClassUID, dataset.PhotometricInterpretation = SecondaryCaptureImageStorage, "RGB"
+    assert classify(maker.headers(t2)).code is Code.COLOUR_MAP
+
+
 def test_malformed_numbers_in_a_header_are_no_crash(maker: Maker, t2: list[Any]) -> None:
     t2[0].data_element("EchoTime")._value = "abc"
     role = classify(maker.headers(t2))
@@ -165,8 +219,8 @@ def test_two_real_pelvic_studies_are_classified(shared_data: Path) -> None:
     assert all(role.b_values == (50, 400, 800) for role in roles if role.role is Role.DWI)
     refused = {role.description: role.code for role in roles if role.role is Role.OTHER}
     assert refused == {
-        "ep2d_diff_tra_DYNDISTCALC_BVAL": Code.DERIVED_SERIES,
-        "ep2d_diff_tra_DYNDIST_MIXCALC_BVAL": Code.DERIVED_SERIES,
+        "ep2d_diff_tra_DYNDISTCALC_BVAL": Code.CALCULATED_B_VALUE,
+        "ep2d_diff_tra_DYNDIST_MIXCALC_BVAL": Code.CALCULATED_B_VALUE,
         "tfl_3d PD ref_tra_1.5x1.5_t3": Code.NOT_RECOGNISED,
         "t2_localizer": Code.LOCALIZER,
         "t2_loc sag": Code.LOCALIZER,
@@ -176,33 +230,51 @@ def test_two_real_pelvic_studies_are_classified(shared_data: Path) -> None:
 
 def test_a_real_calculated_series_with_a_slice_missing_is_refused(shared_data: Path) -> None:
     (series,) = series_below(shared_data / "prostatex_0000_missing_slice")
-    assert classify(series).code in {Code.DERIVED_SERIES, Code.SLICE_MISSING}
+    assert classify(series).code is Code.CALCULATED_B_VALUE
 
 
-def test_no_series_of_another_vendor_gets_a_wrong_role(shared_data: Path) -> None:
-    found = {
-        role.description: (role.role, role.b_values)
-        for folder in (
-            "ge_pioneer_dwi",
-            "philips_achieva_dwi_classic",
-            "philips_elition_enhanced",
-            "canon_galan_v61_dwi",
-            "uih_umr770_dwi",
-            "siemens_prisma_xa30_enhanced",
-            "siemens_trio_transfer_syntaxes",
-            "dcmqi_prostate_adc_seg_sr",
-        )
-        for role in map(classify, series_below(shared_data / folder))
-        if role.role is not Role.OTHER
-    }
-    assert found == {
-        "SAG_DTI_PA-ALL_20d": (Role.DWI, (0, 1500)),
-        "t1_gre_fsp_3d_sag": (Role.T1, ()),
-        "DWI_dir80_PA": (Role.DWI, (0, 2500)),
-        "DWI_dir80_AP": (Role.DWI, (0, 2500)),
-        "DWI_dir80_PA_TRACEW": (Role.DWI, (2500,)),
-        "DWI_dir80_PA_ADC": (Role.ADC, ()),
-    }
+@dataclass(frozen=True)
+class Expected:
+    """A line of series_roles.csv; ``b_values`` as 0/800."""
+
+    role: str
+    b_values: str
+    code: str
+    header_tells: str
+    why_not: str
+
+
+def expected_roles() -> dict[tuple[str, str, str], list[Expected]]:
+    """What each public series is, by set, series description and SOP class."""
+    table = defaultdict(list)
+    with (Path(__file__).parent / "series_roles.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            key = row.pop("set"), row.pop("series"), row.pop("sop_class")
+            table[key].append(Expected(**row))
+    return table
+
+
+def test_every_public_series_gets_its_role_or_none_and_those_whose_header_tells_get_it(shared_data: Path) -> None:
+    table = expected_roles()
+    found: dict[tuple[str, str, str], list[SeriesRole]] = defaultdict(list)
+    for folder in sorted({name for name, _, _ in table}):
+        for series, role in classified(series_below(shared_data / folder)):
+            found[folder, role.description, UID(str(series.headers[0].SOPClassUID)).name].append(role)
+    assert {key: len(roles) for key, roles in found.items()} == {key: len(rows) for key, rows in table.items()}
+    told, right = Counter[str](), Counter[str]()
+    for key, rows in table.items():
+        assert len({(row.role, row.header_tells) for row in rows}) == 1, f"{key}: rows that cannot be told apart"
+        for row, role in zip(rows, found[key], strict=True):
+            assert role.role in {row.role, Role.OTHER}, f"{key} is {row.role}, and was taken for {role.role}"
+            assert (row.header_tells == "yes") != bool(row.why_not), f"{key}: why does its header not tell?"
+            if row.header_tells == "yes":
+                shown = "/".join(f"{b:g}" for b in role.b_values)
+                kind = "refused" if row.role == Role.OTHER else "usable"
+                told[kind] += 1
+                right[kind] += (str(role.role), shown, str(role.code or "")) == (row.role, row.b_values, row.code)
+    assert told["usable"] >= 18
+    for kind in told:
+        assert right[kind] >= 0.9 * told[kind], f"{kind}: {right[kind]} of {told[kind]}"
 
 
 def test_files_damaged_anywhere_are_classified_or_named_but_never_crash(maker: Maker, t2: list[Any]) -> None:
