@@ -10,9 +10,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipelines.contract import Role, SeriesRole
-from pipelines.files import Skipped, find_files, read_files
-from pipelines.site_rules import SiteRule
-from pipelines.study_roles import classified
+from pipelines.headers.files import Skipped, find_files, read_files
+from pipelines.roles.site_rules import SiteRule
+from pipelines.roles.study_roles import classified
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from node.errors import ConfigError
 from node.match import MatchingRules
 from node.series_rule import SeriesRule
 from pipelines.contract import Code
-from pipelines.site_rules import SiteRule
+from pipelines.roles.site_rules import SiteRule
 
 SHIPPED_BUNDLES = Path(pipelines.__file__).parent / "bundles"
 

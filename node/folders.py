@@ -21,8 +21,8 @@ from dicom_templates.text import report_text
 from pipelines.contract import CaseFiles, Code, Findings, InputUnfit, Models, TimePoint
 from pipelines.exam import exam_files, patient_conflict
 from pipelines.findings_json import findings_json
+from pipelines.roles.site_rules import SiteRule
 from pipelines.score import score_case
-from pipelines.site_rules import SiteRule
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ from pathlib import Path
 from node.database import Database
 from node.records import StoredObject
 from node.store import Store
-from pipelines import study_roles
-from pipelines.annotations import DEFAULT_ROI_PATTERN, is_meant
-from pipelines.clinical_variables import find_clinical_variables
 from pipelines.contract import CaseFiles, ExamFiles, Role, SeriesRole, TimePoint
 from pipelines.exam import ANNOTATION_CLASSES, OWN_MANUFACTURER, REPORT_CLASSES, assemble
-from pipelines.files import SeriesHeaders, read_series
-from pipelines.site_rules import SiteRule
+from pipelines.headers.files import SeriesHeaders, read_series
+from pipelines.masks.annotations import DEFAULT_ROI_PATTERN, is_meant
+from pipelines.reports.clinical_variables import find_clinical_variables
+from pipelines.roles import study_roles
+from pipelines.roles.site_rules import SiteRule
 
 SCORED_ROLES = (Role.T2_AXIAL, Role.DWI, Role.ADC, Role.CE_T1)
 

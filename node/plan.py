@@ -20,10 +20,10 @@ from node.objects import parse_date
 from node.records import Decision, Matching, PairState, Proposal, StudyFacts, StudyState, Task, Verb, Verdict
 from node.schema import decision_table, pair_table, series_table, study_table
 from node.store import Store
-from pipelines.annotations import DEFAULT_ROI_PATTERN
 from pipelines.contract import InputUnfit, Patient, Role, SeriesRole
-from pipelines.files import SeriesHeaders
-from pipelines.site_rules import SiteRule
+from pipelines.headers.files import SeriesHeaders
+from pipelines.masks.annotations import DEFAULT_ROI_PATTERN
+from pipelines.roles.site_rules import SiteRule
 
 log = structlog.get_logger()
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from node.config_errors import Section, refuse
 from pipelines.contract import Role
-from pipelines.site_rules import SiteRule
+from pipelines.roles.site_rules import SiteRule
 
 MATCHES = ("description", "protocol", "manufacturer", "model", "station")
 

@@ -28,9 +28,9 @@ from node.mailing import Mailing, mailings, shadowed
 from node.records import JobTicket, Outcome, ResultFile, Task
 from node.release import releasable
 from node.store import Store
-from pipelines.cache import Cache
 from pipelines.contract import CaseFiles, InputUnfit, Models
-from pipelines.input_cache import Preparation
+from pipelines.inputs.cache import Cache
+from pipelines.inputs.input_cache import Preparation
 from pipelines.models import choose_device
 from pipelines.score import score_case
 

@@ -7,9 +7,6 @@ from pathlib import Path
 
 from pydicom import dcmread
 
-from pipelines.adc_units import stated_unit
-from pipelines.annotations import DEFAULT_ROI_PATTERN
-from pipelines.clinical_variables import find_clinical_variables
 from pipelines.contract import (
     AdcMap,
     Case,
@@ -26,13 +23,16 @@ from pipelines.contract import (
     Statement,
     Volume,
 )
-from pipelines.diffusion import fit_adc, scanner_adc
-from pipelines.input_cache import PLAIN, Preparation
-from pipelines.kurtosis import fit_kurtosis
+from pipelines.diffusion.adc import fit_adc, scanner_adc
+from pipelines.diffusion.adc_units import stated_unit
+from pipelines.diffusion.kurtosis import fit_kurtosis
+from pipelines.inputs.input_cache import PLAIN, Preparation
+from pipelines.masks.annotations import DEFAULT_ROI_PATTERN
+from pipelines.masks.reader_mask import find_reader_mask
 from pipelines.quality import admitted, assess_images, assess_pair, assess_target
-from pipelines.reader_mask import find_reader_mask
-from pipelines.register import align_exams, carried
-from pipelines.volume import load_dwi, load_volume, ordered_paths, phase_encode_axis
+from pipelines.registration.register import align_exams, carried
+from pipelines.reports.clinical_variables import find_clinical_variables
+from pipelines.volumes.volume import load_dwi, load_volume, ordered_paths, phase_encode_axis
 
 Statements = tuple[Statement, ...]
 

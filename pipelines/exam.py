@@ -24,14 +24,14 @@ from pydicom.uid import (
     SegmentationStorage,
 )
 
-from pipelines.attributes import text
 from pipelines.contract import Code, ExamFiles, InputUnfit, Patient, Role, SeriesFiles, SeriesRole, TimePoint
-from pipelines.diffusion_sets import joined
-from pipelines.evidence import Plane, acquired, evidence, plane
-from pipelines.files import SeriesHeaders, find_files, read_files, series_order
-from pipelines.frames import Frame, frames
-from pipelines.site_rules import SiteRule
-from pipelines.study_roles import Classified, classified
+from pipelines.headers.attributes import text
+from pipelines.headers.files import SeriesHeaders, find_files, read_files, series_order
+from pipelines.headers.frames import Frame, frames
+from pipelines.roles.diffusion_sets import joined
+from pipelines.roles.evidence import Plane, acquired, evidence, plane
+from pipelines.roles.site_rules import SiteRule
+from pipelines.roles.study_roles import Classified, classified
 
 OWN_MANUFACTURER = "RESTAGE"
 LabelMapSegmentationStorage = UID("1.2.840.10008.5.1.4.1.1.66.7")  # PS3.6 2024c, younger than pydicom 3.0

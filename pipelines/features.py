@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage, stats
 
 from pipelines.contract import Code, FloatArray, InputUnfit, MaskArray, ModelInputs, Volume
-from pipelines.resample import mask_onto
+from pipelines.volumes.resample import mask_onto
 
 MIN_VOXELS = 8
 

@@ -20,7 +20,7 @@ from pipelines.contract import (
     Statement,
     TimePoint,
 )
-from pipelines.resample import index_map
+from pipelines.volumes.resample import index_map
 
 NEEDED_VALID = 0.5  # of the mask, with a usable ADC; less would be the mean of a remnant
 

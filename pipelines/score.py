@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pipelines.agreement import disagreements
-from pipelines.annotations import DEFAULT_ROI_PATTERN
 from pipelines.case import load_case
 from pipelines.contract import (
     Case,
@@ -18,7 +17,8 @@ from pipelines.contract import (
     Statement,
     TimePoint,
 )
-from pipelines.input_cache import PLAIN, Preparation
+from pipelines.inputs.input_cache import PLAIN, Preparation
+from pipelines.masks.annotations import DEFAULT_ROI_PATTERN
 from pipelines.measure import measure, unmeasured
 
 # Everything else that is stated is a refusal (something that was asked for and not given), unless it says of itself

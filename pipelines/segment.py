@@ -33,9 +33,9 @@ from pipelines.contract import (
     Volume,
 )
 from pipelines.envelope import check_case, check_exam, exam_facts
-from pipelines.model_inputs import inputs_of
-from pipelines.normalise import ADC_SCALE, physical, relative
-from pipelines.resample import onto, spaced
+from pipelines.inputs.model_inputs import inputs_of
+from pipelines.volumes.normalise import ADC_SCALE, physical, relative
+from pipelines.volumes.resample import onto, spaced
 
 CHANNELS = ("t2", "dwi", "adc")
 REPEATED = "skip_layers."

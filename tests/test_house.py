@@ -44,7 +44,7 @@ PLACES: Mapping[str, set[str]] = {
     },
     # The phantom plays another party, whose workstation writes a mask: it must not share our templates.
     "highdicom": {"dicom_templates", "pipelines.phantom.truth"},
-    "SimpleITK": {"pipelines.volume", "pipelines.mutual_information"},
+    "SimpleITK": {"pipelines.volumes.volume", "pipelines.registration.mutual_information"},
     "torch": {"pipelines"},
     "monai": {"pipelines"},
     "sklearn": {"pipelines"},
@@ -85,7 +85,7 @@ LATE_IMPORTS: Mapping[str, str] = {
 # What must not be loaded by what must be quick and small: seconds of import, 0.4 GB of memory.
 HEAVY = {"torch", "monai", "SimpleITK", "highdicom", "sklearn", "scipy", "pandas", "matplotlib", "lifelines"}
 LIGHT = ("node.app", "node.receive", "node.send", "node.status", "node.check", "node.__main__")
-HEADERS_ONLY = ("pipelines.contract", "pipelines.series", "pipelines.exam")
+HEADERS_ONLY = ("pipelines.contract", "pipelines.roles.series", "pipelines.exam")
 
 
 @dataclass(frozen=True)

@@ -112,7 +112,7 @@ class CaseFiles:
 
 @dataclass(frozen=True)
 class ModelInputs:
-    """One exam as every model reads it, made once (``pipelines.model_inputs``) and kept in the cache of inputs.
+    """One exam as every model reads it, made once (``pipelines.inputs.model_inputs``) and kept in the cache of inputs.
 
     ``t2`` and ``ce_t1``: bias-corrected, on their own grids. ``dwi``: b-values (s/mm²) up to 1100, moved by
     ``alignment`` onto the T2 and divided by one bias field. ``adc``: fitted to the same b-values as acquired, in

@@ -9,7 +9,7 @@ from pipelines.contract import Code, Exam, MaskArray, Role, Volume
 from pipelines.quality import limits
 from pipelines.quality.finding import NAMES, Assessment
 from pipelines.quality.headers import acquisition
-from pipelines.resample import coverage
+from pipelines.volumes.resample import coverage
 
 SUPERIOR = np.array([0.0, 0.0, 1.0])
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import pydicom
 from pydicom import Dataset
 
-from pipelines.attributes import number, text
 from pipelines.contract import Role, SeriesFiles
-from pipelines.files import UNREADABLE
-from pipelines.frames import functional_groups, group_item
+from pipelines.headers.attributes import number, text
+from pipelines.headers.files import UNREADABLE
+from pipelines.headers.frames import functional_groups, group_item
 
 # Enhanced MR keeps them in functional groups (PS3.3 C.8.13.5, C.7.6.16.2.1): attribute to (group, attribute there).
 IN_GROUPS = {

@@ -12,7 +12,7 @@ import numpy as np
 from pipelines.contract import Code, Exam, Role, Volume
 from pipelines.quality import limits
 from pipelines.quality.finding import Assessment
-from pipelines.resample import coverage, mask_onto, onto
+from pipelines.volumes.resample import coverage, mask_onto, onto
 
 NEEDED_VOXELS = 10
 AIR_PERCENTILE = 10.0  # of a pelvic DWI, air and suppressed fat are more than this

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from pipelines.contract import Code, FloatArray, InputUnfit, MaskArray, ModelInputs, Volume
-from pipelines.normalise import ADC_SCALE, discretise, physical
-from pipelines.resample import mask_onto
+from pipelines.volumes.normalise import ADC_SCALE, discretise, physical
+from pipelines.volumes.resample import mask_onto
 
 
 class Sequence(StrEnum):

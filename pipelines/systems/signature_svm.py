@@ -32,7 +32,7 @@ from pipelines.contract import (
 )
 from pipelines.envelope import check_case, exam_facts
 from pipelines.features import measured_features, pair_features
-from pipelines.model_inputs import inputs_of
+from pipelines.inputs.model_inputs import inputs_of
 from pipelines.systems import signature_inputs
 from pipelines.systems.final_stage import FittedStage
 from pipelines.systems.signature_inputs import CHANNELS, CropRule, signature_input

@@ -23,8 +23,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.cache import folder_digest
 from pipelines.contract import TimePoint
+from pipelines.inputs.cache import folder_digest
 
 REQUIRED = ("patient_id", "site", "baseline", "restaging", "good_response")
 TRUE_PROBABILITY = "p_good_response"

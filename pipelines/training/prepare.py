@@ -1,6 +1,6 @@
 """From the exams of a cohort to what training reads, kept in a cache beside the cohort.
 
-Two entries per exam in ``COHORT/.cache``: the model inputs that all systems share (``pipelines.input_cache``), and what
+Two entries per exam in ``COHORT/.cache``: the model inputs that all systems share (``inputs.input_cache``), and what
 the settings below cut from them. Both keys cover the bytes of the exam's files and every parameter, so that a changed
 exam or rule is prepared anew and nothing stale is read.
 """
@@ -18,24 +18,24 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pipelines.annotations import DEFAULT_ROI_PATTERN
-from pipelines.cache import Cache, Entry, file_digest, folder_digest, key_of
 from pipelines.case import load_exam
 from pipelines.contract import Code, ExamFiles, InputUnfit, MaskArray, ModelInputs, TimePoint, Volume
 from pipelines.envelope import exam_facts
 from pipelines.exam import exam_files
 from pipelines.features import measured_features
-from pipelines.input_cache import Preparation
-from pipelines.model_inputs import DEFAULT, inputs_of
-from pipelines.model_inputs import VERSION as INPUTS_VERSION
-from pipelines.reader_mask import find_reader_mask
-from pipelines.resample import mask_onto
+from pipelines.inputs.cache import Cache, Entry, file_digest, folder_digest, key_of
+from pipelines.inputs.input_cache import Preparation
+from pipelines.inputs.model_inputs import DEFAULT, inputs_of
+from pipelines.inputs.model_inputs import VERSION as INPUTS_VERSION
+from pipelines.masks.annotations import DEFAULT_ROI_PATTERN
+from pipelines.masks.reader_mask import find_reader_mask
+from pipelines.masks.truth_mask import read_truth
 from pipelines.segment import SegmenterSize, network_grid, network_input
 from pipelines.systems.signature_inputs import CropRule, Sequence, signature_input
 from pipelines.training.cohort import Cohort, CohortPatient
 from pipelines.training.disturb import disturbed
 from pipelines.training.settings import Progress
-from pipelines.truth_mask import read_truth
+from pipelines.volumes.resample import mask_onto
 
 VERSION = 3
 """Raised whenever the code below makes other numbers from the same exam."""

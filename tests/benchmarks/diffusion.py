@@ -20,12 +20,12 @@ import numpy as np
 import torch
 
 from pipelines.contract import FloatArray, InputUnfit, MaskArray, Role, SeriesFiles, SeriesRole, Volume
-from pipelines.diffusion import fit_adc, scanner_adc
-from pipelines.kurtosis import RISE_ALLOWED, fit_kurtosis
-from pipelines.log_fit import Scheme, fit_log_signal
-from pipelines.normalise import foreground
+from pipelines.diffusion.adc import fit_adc, scanner_adc
+from pipelines.diffusion.kurtosis import RISE_ALLOWED, fit_kurtosis
+from pipelines.diffusion.log_fit import Scheme, fit_log_signal
 from pipelines.phantom.signal import kurtosis_decay
-from pipelines.volume import load_dwi, load_volume
+from pipelines.volumes.normalise import foreground
+from pipelines.volumes.volume import load_dwi, load_volume
 
 TISSUES = {"baseline": (1.365, 0.89), "pcr": (2.45, 0.56), "not_pcr": (1.95, 0.68), "mucinous": (1.94, 0.66)}
 MUSCLE = (1.45, 0.6)

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from pipelines.bias.n4 import BiasField, N4Settings, correct_bias, first_sample
 from pipelines.contract import FloatArray
-from pipelines.n4 import BiasField, N4Settings, correct_bias, first_sample
 from tests.pipelines.biased_images import BiasedImage, biased_image, reference_field
 
 SIZES = ((28, 320, 320), (30, 512, 512))

@@ -21,19 +21,19 @@ from typing import Any, TypeVar
 
 import torch
 
-from pipelines.cache import Cache
+from pipelines.bias.n4 import N4Settings, correct_bias
 from pipelines.case import load_case
 from pipelines.contract import CaseFiles, Exam, Role, TimePoint
-from pipelines.diffusion import fit_adc
+from pipelines.diffusion.adc import fit_adc
+from pipelines.diffusion.kurtosis import fit_kurtosis
 from pipelines.exam import exam_files
-from pipelines.input_cache import Preparation, stored_inputs
-from pipelines.kurtosis import fit_kurtosis
-from pipelines.model_inputs import DEFAULT, model_inputs
-from pipelines.n4 import N4Settings, correct_bias
+from pipelines.inputs.cache import Cache
+from pipelines.inputs.input_cache import Preparation, stored_inputs
+from pipelines.inputs.model_inputs import DEFAULT, model_inputs
 from pipelines.phantom.cohort import FULL, SMALL, write_patient
 from pipelines.phantom.patient import draw_patient
-from pipelines.register import align_dwi, align_exams
-from pipelines.volume import load_dwi, load_volume
+from pipelines.registration.register import align_dwi, align_exams
+from pipelines.volumes.volume import load_dwi, load_volume
 
 SEED = 31
 PRESETS = {"small": SMALL, "full": FULL}

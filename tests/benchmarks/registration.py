@@ -26,8 +26,8 @@ from pipelines.phantom.cohort import simulate_patient
 from pipelines.phantom.exam import SimulatedExam, Stack
 from pipelines.phantom.grid import Placement, draw_placement, rotation
 from pipelines.phantom.site import FULL, SMALL, Preset
-from pipelines.register import align_dwi, align_exams
-from pipelines.volume import load_dwi, load_volume, phase_encode_axis
+from pipelines.registration.register import align_dwi, align_exams
+from pipelines.volumes.volume import load_dwi, load_volume, phase_encode_axis
 from tests.real_pair import IMAGES
 
 SEED = 2718

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from node.classified import classify_folder, render_classified
 from pipelines.contract import Code, Role
-from pipelines.site_rules import SiteRule
+from pipelines.roles.site_rules import SiteRule
 from tests.dicom_files import BASELINE, exam, report, write
 
 

@@ -11,7 +11,7 @@ from pydicom.sr.coding import Code as Concept
 
 from node.gather import classified, gather_case, inputs_digest
 from pipelines.contract import Code, InputUnfit, Role
-from pipelines.site_rules import SiteRule
+from pipelines.roles.site_rules import SiteRule
 from tests.dicom_files import (
     BASELINE,
     LUMEN,

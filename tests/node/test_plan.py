@@ -18,7 +18,7 @@ from node.schema import decision_table, delivery_table, job_table, pair_table, s
 from node.settle import settle
 from node.status import read_status
 from pipelines.contract import Role
-from pipelines.site_rules import SiteRule
+from pipelines.roles.site_rules import SiteRule
 from tests.dicom_files import (
     BASELINE,
     RESTAGING,

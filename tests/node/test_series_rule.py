@@ -8,7 +8,7 @@ from node.config import Config, load_config
 from node.errors import ConfigError
 from node.series_rule import SeriesRule
 from pipelines.contract import Role
-from pipelines.site_rules import SiteRule
+from pipelines.roles.site_rules import SiteRule
 
 SHIPPED = Path(__file__).resolve().parents[2] / "config.toml"
 RULE = """

@@ -15,11 +15,11 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import ImplicitVRLittleEndian
 
-from pipelines.annotations import DEFAULT_ROI_PATTERN, read_annotation
 from pipelines.contract import Code, ExamFiles, InputUnfit, Patient, TimePoint, Volume
-from pipelines.reader_mask import find_reader_mask
-from pipelines.reader_report import read_reader_report
-from pipelines.segment_frames import segment_mask
+from pipelines.masks.annotations import DEFAULT_ROI_PATTERN, read_annotation
+from pipelines.masks.reader_mask import find_reader_mask
+from pipelines.masks.segment_frames import segment_mask
+from pipelines.reports.reader_report import read_reader_report
 
 pytestmark = pytest.mark.peers
 

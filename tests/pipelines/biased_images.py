@@ -8,8 +8,8 @@ import numpy as np
 import SimpleITK
 from numpy.typing import NDArray
 
+from pipelines.bias.n4 import N4Settings
 from pipelines.contract import FloatArray, MaskArray, Volume
-from pipelines.n4 import N4Settings
 
 NOISE = 8.0
 # Signal, centre (z, y, x) and half axes of ellipsoids in a cube from −1 to 1; later ones lie over earlier ones.

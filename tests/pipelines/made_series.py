@@ -12,7 +12,7 @@ from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
-from pipelines.files import SeriesHeaders
+from pipelines.headers.files import SeriesHeaders
 
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 T2 = {

@@ -8,7 +8,7 @@ from datetime import date
 import numpy as np
 
 from pipelines.contract import Exam, ExamFiles, Mask, MaskOrigin, ModelInputs, Patient, TimePoint, Volume
-from pipelines.model_inputs import Preprocessing, model_inputs
+from pipelines.inputs.model_inputs import Preprocessing, model_inputs
 
 T2_SPACING, DWI_SPACING, SLICE = 1.5, 2.5, 4.0
 TISSUE_ADC = 1.4

@@ -10,8 +10,8 @@ import pytest
 
 from pipelines.contract import Code, ExamFiles, InputUnfit, Role, TimePoint
 from pipelines.exam import assemble, exam_files
-from pipelines.site_rules import SiteRule
-from pipelines.study_roles import classified
+from pipelines.roles.site_rules import SiteRule
+from pipelines.roles.study_roles import classified
 from tests.pipelines.made_exam import made_exam
 from tests.pipelines.made_series import DWI, T2, Grid, Maker
 

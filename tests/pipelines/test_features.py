@@ -41,9 +41,7 @@ def test_the_gain_of_the_scanner_changes_nothing() -> None:
         dwi={b: volume.like(volume.array * 4) for b, volume in exam.dwi.items()},
     )
     first = measured_features(plain_inputs(exam), mask_of(exam))
-    assert measured_features(plain_inputs(louder), mask_of(exam)) == pytest.approx(
-        first, rel=1e-4, abs=1e-5
-    )
+    assert measured_features(plain_inputs(louder), mask_of(exam)) == pytest.approx(first, rel=1e-4, abs=1e-5)
 
 
 def test_a_mask_of_a_few_voxels_is_refused() -> None:

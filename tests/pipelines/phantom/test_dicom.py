@@ -13,11 +13,11 @@ import pytest
 
 from pipelines.contract import Role, TimePoint
 from pipelines.exam import exam_files
-from pipelines.files import read_series
+from pipelines.headers.files import read_series
 from pipelines.phantom.dicom import t2_headers, write_exam
 from pipelines.phantom.site import SITES
-from pipelines.series import classify
-from pipelines.volume import load_volume
+from pipelines.roles.series import classify
+from pipelines.volumes.volume import load_volume
 from tests.pipelines.phantom.made_exams import one_of_each_site, patient_of, series
 from tests.programs import output_of
 

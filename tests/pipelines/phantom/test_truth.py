@@ -11,11 +11,11 @@ import pytest
 
 from pipelines.contract import MaskOrigin, Role, TimePoint, Volume
 from pipelines.exam import exam_files
+from pipelines.masks.reader_mask import find_reader_mask
+from pipelines.masks.segment_frames import segment_mask
+from pipelines.masks.truth_mask import read_truth
 from pipelines.phantom.truth import write_truth
-from pipelines.reader_mask import find_reader_mask
-from pipelines.segment_frames import segment_mask
-from pipelines.truth_mask import read_truth
-from pipelines.volume import load_volume
+from pipelines.volumes.volume import load_volume
 from tests.pipelines.phantom.made_exams import patient_of, written
 
 

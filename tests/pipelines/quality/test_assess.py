@@ -27,7 +27,7 @@ from pipelines.contract import (
     TimePoint,
 )
 from pipelines.exam import exam_files
-from pipelines.model_inputs import inputs_of
+from pipelines.inputs.model_inputs import inputs_of
 from pipelines.quality import QualityReport, Severity, admitted, assess_exam, assess_images, assess_target
 from pipelines.score import score_case
 from tests.pipelines.made_exam import made_exam

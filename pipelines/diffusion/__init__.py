@@ -1,0 +1,1 @@
+"""The physics of diffusion: ADC, kurtosis, and the scanner's own maps."""

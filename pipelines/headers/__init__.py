@@ -1,0 +1,1 @@
+"""What the headers say: attributes, files, frames, b-values, mosaics. pydicom and numpy alone."""

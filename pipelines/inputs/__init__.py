@@ -1,0 +1,1 @@
+"""What models read of an exam: made once, and kept."""

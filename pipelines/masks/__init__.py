@@ -1,0 +1,1 @@
+"""Masks that others drew: SEG and RTSTRUCT onto the T2 grid."""

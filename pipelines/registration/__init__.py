@@ -1,0 +1,1 @@
+"""Where images of one patient lie on each other."""

@@ -1,0 +1,1 @@
+"""What readers reported: structured reports to clinical variables."""
