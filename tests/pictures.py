@@ -27,6 +27,7 @@ from dicom_templates.withdrawn import build_withdrawn_page
 from pipelines.case import load_exam
 from pipelines.contract import Exam, Findings, Mask, MaskOrigin, TimePoint
 from pipelines.exam import exam_files
+from pipelines.masks.truth_mask import read_truth
 from pipelines.phantom.cohort import write_patient
 from tests.summary_stories import REASON, identity, stories
 
@@ -41,9 +42,8 @@ def phantom_exams(folder: Path) -> tuple[Exam, Exam]:
     exams = []
     for time_point in TimePoint:
         exam, _ = load_exam(exam_files(folder / row.patient_id / time_point, time_point), None)
-        with np.load(folder / row.patient_id / "truth" / f"{time_point}.npz") as truth:
-            mask = Mask(truth["mask"], MaskOrigin.READER, "the planted tumour")
-        exams.append(replace(exam, mask=mask))
+        truth = read_truth(folder / row.patient_id / "truth" / f"{time_point}.dcm", exam.t2)
+        exams.append(replace(exam, mask=Mask(truth, MaskOrigin.READER, "the planted tumour")))
     return exams[0], exams[1]
 
 

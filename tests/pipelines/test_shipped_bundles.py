@@ -14,6 +14,7 @@ from pipelines.bundle import load_bundle
 from pipelines.case import load_exam
 from pipelines.contract import Case, Exam, InputUnfit, Likelihood, Mask, MaskOrigin, Models, TimePoint
 from pipelines.exam import exam_files
+from pipelines.masks.truth_mask import read_truth
 from pipelines.models import PACKAGED, load_models
 from pipelines.phantom.cohort import write_patient
 from pipelines.segment import TumourSegmenter
@@ -70,8 +71,8 @@ def test_an_unseen_phantom_patient_is_segmented_and_scored(models: Models, phant
         exam, _ = load_exam(exam_files(phantom / time_point, time_point), models.segmenter)
         assert exam.mask is not None
         assert exam.mask.origin is MaskOrigin.MODEL
-        with np.load(phantom / "truth" / f"{time_point}.npz") as truth:
-            assert dice(exam.mask.array, truth["mask"]) > (0.7 if time_point is TimePoint.BASELINE else 0.4)
+        truth = read_truth(phantom / "truth" / f"{time_point}.dcm", exam.t2)
+        assert dice(exam.mask.array, truth) > (0.7 if time_point is TimePoint.BASELINE else 0.4)
         exams[time_point] = exam
     score = models.systems[0].score(Case(exams[TimePoint.BASELINE], exams[TimePoint.RESTAGING]))
     assert 0 < score.lower <= score.probability <= score.upper < 1

@@ -11,10 +11,11 @@ import pytest
 from pydicom import Dataset, dcmread
 
 from node.standin import Archive, send_files
-from pipelines.phantom.cohort import write_patient
+from pipelines.phantom.cohort import choose_sites, write_patient
+from pipelines.phantom.patient import draw_patient
 from tests.running_node import NODE_TITLE, SENDER_TITLE, Destination, RunningNode, running_node
 
-SEED = 909
+SEED, SITES = 909, choose_sites("A")
 RESULT_SECONDS = 120
 
 
@@ -26,9 +27,11 @@ class Story:
     archive: Archive
     folder: Path
 
-    def patient(self, index: int) -> Path:
-        """A phantom patient's folder, with ``baseline`` and ``restaging`` in it."""
-        row = write_patient(self.folder, SEED, index)
+    def patient(self, number: int) -> Path:
+        """A phantom patient's folder, with ``baseline`` and ``restaging`` in it, no sequence missing."""
+        tried = range(100 * number, 100 * number + 100)
+        index = next(index for index in tried if not any(draw_patient(SEED, index, SITES).missing))
+        row = write_patient(self.folder, SEED, index, sites=SITES)
         return self.folder / row.patient_id
 
     def send(self, paths: Sequence[Path]) -> None:
