@@ -127,7 +127,7 @@ def _adc_differs(findings: Findings) -> str:
     first, second = findings.case.baseline, findings.case.restaging
     if first is None or second is None or first.adc is None or second.adc is None:
         return ""
-    if set(first.adc.b_values) != set(second.adc.b_values):
+    if not first.adc.b_values or set(first.adc.b_values) != set(second.adc.b_values):
         return f"b-values differ: {b_words(first)} at baseline, {b_words(second)} at restaging"
     if first.adc.fit != second.adc.fit:
         return f"ADC maps differ: {first.adc.fit} at baseline, {second.adc.fit} at restaging"

@@ -157,15 +157,15 @@ def _diffusion(exam: Exam, points: NDArray[np.float64]) -> tuple[FloatArray | No
         values = exam.adc.volume.like(np.where(exam.adc.valid, exam.adc.volume.array, 0.0).astype(np.float32))
         b_values = ", ".join(f"{b:g}" for b in exam.adc.b_values)
         words = f"ADC, b {b_values}" if b_values else "ADC, b-values unknown"
-        return np.clip(_sample(_placed(exam, values), points, order=1) / ADC_TOP, 0, 1), words, True
+        return np.clip(_sample(placed(exam, values), points, order=1) / ADC_TOP, 0, 1), words, True
     if exam.dwi:
         highest = max(exam.dwi)
-        shown = _window(_sample(_placed(exam, exam.dwi[highest]), points, order=1))
+        shown = _window(_sample(placed(exam, exam.dwi[highest]), points, order=1))
         return shown, f"DWI b {highest:g} s/mm²", False
     return None, "", False
 
 
-def _placed(exam: Exam, volume: Volume) -> Volume:
+def placed(exam: Exam, volume: Volume) -> Volume:
     """A diffusion image where it was aligned to lie on the T2."""
     alignment = None if exam.inputs is None else exam.inputs.alignment
     return volume if alignment is None else alignment.moved(volume)

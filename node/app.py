@@ -22,6 +22,7 @@ from node.database import Database
 from node.errors import ConfigError
 from node.plan import Planner
 from node.receive import Listener, refuse_taken_port
+from node.revision import Revision, fingerprint
 from node.schedule import Clock
 from node.send import send_due
 from node.settle import settle
@@ -74,7 +75,7 @@ def _clock(config: Config, database: Database, store: Store) -> Clock:
     planner = Planner(database, store, config.matching.rules(), config.scoring.roi_pattern, config.site_rules)
     clock = Clock(threads=4 + 2 * len(config.peers_receiving))
     clock.every(TICK_SECONDS, "settle", partial(settle, database, config.settle))
-    clock.every(TICK_SECONDS, "plan", planner.plan_due)
+    clock.every(TICK_SECONDS, "plan", partial(_plan, planner, _revision(config, database)))
     clock.every(LEASE_CHECK_SECONDS, "job leases", partial(jobs.give_back_expired, database))
     clock.every(LEASE_CHECK_SECONDS, "delivery leases", partial(outbox.give_back_expired, database))
     for peer in config.peers_receiving:
@@ -82,6 +83,16 @@ def _clock(config: Config, database: Database, store: Store) -> Clock:
         clock.every(TICK_SECONDS, f"send to {peer.name}", partial(send_due, database, config, peer))
         clock.every(VERIFY_SECONDS, f"verify at {peer.name}", partial(verify_sent, database, config, peer))
     return clock
+
+
+def _revision(config: Config, database: Database) -> Revision:
+    return Revision(database, config.node.data_dir, fingerprint(config.site_rules, config.scoring.roi_pattern))
+
+
+def _plan(planner: Planner, revision: Revision) -> None:
+    """Whoever is due, and then, where rules were changed, one of those who were planned before that."""
+    planner.plan_due()
+    revision.plan_next(partial(planner.plan, anew=True))
 
 
 @contextmanager

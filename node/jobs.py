@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection
 from datetime import UTC, datetime
+from itertools import takewhile
 
 import structlog
 from sqlalchemy import Connection, and_, insert, select, update
@@ -22,6 +23,10 @@ RETIRED = (PairState.WITHDRAWN, PairState.SUPERSEDED)
 MAX_ATTEMPTS = 3
 FIRST_RETRY_SECONDS = 10.0
 LONGEST_RETRY_SECONDS = 300.0
+_DISAGREEMENT = (
+    "the worker reads these exams by other rules than the planner, as after a change of config.toml or of the program "
+    "while the node ran; restart `restage serve`, and if this job is still here then, `restage retry`"
+)
 
 
 def put(connection: Connection, pair_id: int, inputs_digest: str, proposal: Proposal) -> bool:
@@ -167,13 +172,30 @@ def fail(database: Database, claimed: Claim, error: JobError) -> JobState:
 
 
 def abandon(database: Database, ticket: JobTicket, reason: str) -> None:
-    """What the job was put for is no longer what is stored: the next plan puts another. Raises LeaseLost."""
+    """What the job was put for is not what is found now: the pair is without a job until the next plan puts another.
+
+    Not for ever: where the same inputs were planned and found otherwise ``MAX_ATTEMPTS`` times, planner and worker read
+    the same files by different rules, and the job waits for a person. Raises LeaseLost.
+    """
     with database.transaction() as connection:
         lease.held(connection, job_table, ticket.claim)
-        same = (pair_table.c.id == ticket.pair_id) & (pair_table.c.version == ticket.version)
-        connection.execute(update(pair_table).where(same).values(inputs_digest=""))
-        _end(connection, ticket.claim, JobState.ABANDONED, reason)
+        final = _times_abandoned(connection, ticket, reason) + 1 >= MAX_ATTEMPTS
+        if final:
+            reason = f"{reason}; {MAX_ATTEMPTS} times in a row: {_DISAGREEMENT}"
+        else:
+            same = (pair_table.c.id == ticket.pair_id) & (pair_table.c.version == ticket.version)
+            connection.execute(update(pair_table).where(same).values(inputs_digest=""))
+        _end(connection, ticket.claim, JobState.FAILED if final else JobState.ABANDONED, reason)
     log.warning("job.abandoned", job=ticket.claim.id, reason=reason)
+
+
+def _times_abandoned(connection: Connection, ticket: JobTicket, reason: str) -> int:
+    """How often in a row just this was planned for the pair, and abandoned for this reason."""
+    table = job_table
+    earlier = and_(table.c.pair_id == ticket.pair_id, table.c.task == ticket.task, table.c.version < ticket.version)
+    jobs = connection.execute(select(table).where(earlier).order_by(table.c.version.desc())).all()
+    same = (ticket.inputs_digest, JobState.ABANDONED, reason)
+    return sum(1 for _ in takewhile(lambda job: (job.inputs_digest, job.state, job.reason) == same, jobs))
 
 
 def give_back(database: Database, claimed: Claim) -> None:

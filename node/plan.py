@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, and_, delete, insert, or_, select, updat
 
 from node import jobs, outbox
 from node.database import Database
+from node.due import PatientKey, due, jobless, owners, receiving
 from node.flow import PAIR, STUDY, move
 from node.gather import classified, gather_case, inputs_digest
 from node.match import MatchingRules, match
@@ -29,12 +30,6 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class PatientKey:
-    patient_id: str
-    issuer: str
-
-
-@dataclass(frozen=True)
 class Planner:
     database: Database
     store: Store
@@ -43,20 +38,25 @@ class Planner:
     series_rules: tuple[SiteRule, ...] = ()
 
     def plan_due(self) -> int:
-        """Plan every patient with something newly settled or decided, and nothing still arriving; how many."""
-        due = self._due()
-        for key in due:
+        """Plan every patient who is due (``node.due``); how many."""
+        with self.database.reading() as connection:
+            keys = due(connection)
+        for key in keys:
             try:
                 for former in self._former_owners(key):
                     self.plan(former)  # first: a failure there leaves this patient due
                 self.plan(key)
             except Exception:
                 log.exception("plan.failed", patient_id=key.patient_id)
-        return len(due)
+        return len(keys)
 
-    def plan(self, key: PatientKey) -> None:
-        """Classify what is new, match the patient's exams, and write what follows from it."""
-        self._classify(key)
+    def plan(self, key: PatientKey, *, anew: bool = False) -> None:
+        """Classify what is new, match the patient's exams, and write what follows from it.
+
+        ``anew``: what was classified before is classified again, as always where a job was abandoned: it showed that
+        series are chosen otherwise now.
+        """
+        self._classify(key, anew)
         with self.database.reading() as connection:
             rows = _studies(connection, key)
             studies = [_facts(connection, row) for row in rows if not row.conflict]
@@ -70,35 +70,19 @@ class Planner:
             _quarantine_conflicts(connection, rows)
             _mark_applied(connection, [row.id for row in decided])
 
-    def _due(self) -> list[PatientKey]:
-        table = study_table
-        receiving = select(table.c.patient_id, table.c.issuer).where(table.c.state == StudyState.RECEIVING)
-        decided = or_(
-            *(
-                table.c.study_uid.in_(select(column).where(decision_table.c.applied.is_(False)))
-                for column in (decision_table.c.baseline_uid, decision_table.c.restaging_uid)
-            )
-        )
-        query = select(table.c.patient_id, table.c.issuer).where(or_(table.c.state == StudyState.SETTLED, decided))
-        with self.database.reading() as connection:
-            busy = {tuple(row) for row in connection.execute(receiving)}
-            due = {tuple(row) for row in connection.execute(query)}
-        return [PatientKey(*key) for key in sorted(due - busy)]
-
     def _former_owners(self, key: PatientKey) -> list[PatientKey]:
         """The patients who have a pair with a study that is this patient's now: after a merge in the PACS."""
         with self.database.reading() as connection:
             uids = {row.study_uid for row in _studies(connection, key)}
             rows = connection.execute(select(pair_table).where(pair_table.c.state.not_in(jobs.RETIRED))).all()
-            table = study_table
-            receiving = select(table.c.patient_id, table.c.issuer).where(table.c.state == StudyState.RECEIVING)
-            busy = {tuple(row) for row in connection.execute(receiving)}  # planned when that has settled
-        owners = {(row.patient_id, row.issuer) for row in rows if uids & {*row.baseline, *row.restaging}}
-        return [PatientKey(*owner) for owner in sorted(owners - busy) if PatientKey(*owner) != key]
+            busy = receiving(connection)
+        return sorted(owners(row for row in rows if uids & {*row.baseline, *row.restaging}) - busy - {key})
 
-    def _classify(self, key: PatientKey) -> None:
+    def _classify(self, key: PatientKey, anew: bool) -> None:
         with self.database.reading() as connection:
-            settled = [row.study_uid for row in _studies(connection, key) if row.state == StudyState.SETTLED]
+            every = anew or key in jobless(connection)
+            rows = [row for row in _studies(connection, key) if every or row.state == StudyState.SETTLED]
+            settled = [row.study_uid for row in rows if row.state != StudyState.RECEIVING]
             paths = {uid: [item.path for item in self.store.objects_of(connection, (uid,))] for uid in settled}
         for uid, files in paths.items():
             rows = _series_rows(uid, classified(files, self.series_rules))

@@ -7,6 +7,9 @@ from dataclasses import replace
 from pipelines.agreement import disagreements
 from pipelines.contract import Case, Code, Exam, Findings, Mask, MaskOrigin, Score, Statement
 
+OF_TUMOUR = (Code.COVERAGE_INCOMPLETE, Code.GAS_SUSPECTED)
+MEASURED = ("DWI coverage", "CE-T1 coverage", "DWI gas score")
+"""What the quality gate states and measures of the tumour's surroundings: it tells of the mask."""
 WITHHELD = "made by a model trained on synthetic patients; [results] phantom_scores = true would send it"
 
 
@@ -31,17 +34,21 @@ def releasable(findings: Findings, phantom_scores: bool) -> Findings:
         for score in findings.scores
         if score.model.phantom_trained
     ]
-    in_masks = {f"{time} ADC in the mask" for time in times}  # why there is no number tells of the mask
+    # Why there is no number tells of the mask, and so does what the quality gate found in it.
+    in_masks = {(code, f"{time} ADC in the mask") for time in times for code in Code}
+    in_masks |= {(code, f"{time} {name}") for time in times for code in OF_TUMOUR for name in ("DWI", "CE-T1", "T2")}
+    measured = {f"{time} {name}" for time in times for name in MEASURED}
     scores = tuple(score for score in findings.scores if not score.model.phantom_trained)
     return replace(
         findings,
-        case=Case(_released(findings.case.baseline), _released(findings.case.restaging)),
+        case=_case(findings.case),
         measurements=tuple(
             one for one in findings.measurements if not (one.origin is MaskOrigin.MODEL and one.time_point in times)
         ),
         scores=scores,
-        refusals=tuple(one for one in findings.refusals if one.subject not in in_masks) + tuple(statements),
-        warnings=_warnings(findings, scores),
+        refusals=tuple(one for one in findings.refusals if (one.code, one.subject) not in in_masks) + tuple(statements),
+        warnings=tuple(one for one in _warnings(findings, scores) if (one.code, one.subject) not in in_masks),
+        parameters=tuple(pair for pair in findings.parameters if pair[0] not in measured),
     )
 
 
@@ -58,13 +65,23 @@ def _phantom_mask(mask: Mask | None) -> bool:
     return mask.model is None or mask.model.phantom_trained
 
 
+def _case(case: Case) -> Case:
+    """The case without what phantom-trained models drew, nor the baseline's tumour carried over from such a mask."""
+    baseline, restaging = _released(case.baseline), _released(case.restaging)
+    if restaging is not None and case.baseline is not None and _phantom_mask(case.baseline.mask):
+        restaging = replace(restaging, bed=None)
+    return replace(case, baseline=baseline, restaging=restaging)
+
+
 def _released(exam: Exam | None) -> Exam | None:
     """The exam without what a phantom-trained model drew or looked at."""
     if exam is None:
         return None
+    hidden = _phantom_mask(exam.mask)
     return replace(
         exam,
-        mask=None if _phantom_mask(exam.mask) else exam.mask,
+        mask=None if hidden else exam.mask,
+        parameters=tuple(pair for pair in exam.parameters if not (hidden and pair[0] in MEASURED)),
         structures=tuple(one for one in exam.structures if one.model is None or not one.model.phantom_trained),
         maps=tuple(one for one in exam.maps if one.model is None or not one.model.phantom_trained),
     )

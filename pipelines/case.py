@@ -223,7 +223,9 @@ def _volume(loading: Loading, role: Role, t2: Volume) -> Volume | None:
 
 
 def _mask(loading: Loading, exam: Exam, segmenter: Segmenter | None, roi_pattern: str) -> Mask | None:
-    mask, stated = find_reader_mask(exam.files, exam.t2, roi_pattern)
+    alignment = None if exam.inputs is None else exam.inputs.alignment
+    moved = (next(iter(exam.dwi.values())), alignment) if exam.dwi and alignment is not None else None
+    mask, stated = find_reader_mask(exam.files, exam.t2, roi_pattern, moved)
     loading.statements.extend(stated)
     if mask is not None:
         if segmenter is not None:
@@ -267,7 +269,10 @@ def _aligned(baseline: Exam | None, restaging: Exam | None) -> Case:
 
 def _compare_b_values(case: Case) -> Statements:
     maps = [exam.adc for exam in (case.baseline, case.restaging) if exam is not None and exam.adc is not None]
-    if len(maps) < 2 or (maps[0].b_values == maps[1].b_values and maps[0].fit == maps[1].fit):
+    if len(maps) < 2:
+        return ()
+    known = bool(maps[0].b_values)  # two scanner maps that do not say theirs are not the same for that
+    if known and maps[0].b_values == maps[1].b_values and maps[0].fit == maps[1].fit:
         return ()
     reason = f"baseline {maps[0].fit}; restaging {maps[1].fit}: a difference of their ADCs is no change of the tissue"
     return (Statement(Code.B_VALUES_DIFFER, "ADC of the pair", reason),)

@@ -29,15 +29,20 @@ def measured_features(inputs: ModelInputs, mask: MaskArray) -> dict[str, float]:
     Raises
     ------
     InputUnfit
-        ``NO_MASK`` where the mask covers fewer than ``MIN_VOXELS`` voxels of the T2 or of the DWI; why there is no
-        diffusion, where there is none.
+        ``INPUTS_MISSING`` where an image has no signal to measure; ``NO_MASK`` where the mask covers fewer than
+        ``MIN_VOXELS`` voxels of the T2 or of the DWI; why there is no diffusion, where there is none.
     """
     adc = inputs.fitted_adc
     on_dwi = mask_onto(mask, inputs.t2, adc)
     _demand(int(mask.sum()), "axial T2", inputs)
     _demand(int((on_dwi & np.isfinite(adc.array)).sum()), "diffusion images", inputs)
     features = _shape(mask, inputs.t2) | _texture(inputs.t2.array, mask, inputs.t2.spacing)
-    return features | _diffusion(inputs, adc, on_dwi)
+    features |= _diffusion(inputs, adc, on_dwi)
+    wrong = [name for name, value in features.items() if not np.isfinite(value)]
+    if wrong:
+        reason = f"the {inputs.time_point} exam: {', '.join(wrong)} cannot be measured, the image has no usable signal"
+        raise InputUnfit(Code.INPUTS_MISSING, reason)
+    return features
 
 
 def pair_features(baseline: Mapping[str, float], restaging: Mapping[str, float]) -> dict[str, float]:

@@ -35,7 +35,7 @@ from pipelines.contract import (
 from pipelines.envelope import check_case, check_exam, exam_facts
 from pipelines.inputs.model_inputs import inputs_of
 from pipelines.volumes.normalise import ADC_SCALE, physical, relative
-from pipelines.volumes.resample import onto, spaced
+from pipelines.volumes.resample import map_onto, onto, spaced
 
 CHANNELS = ("t2", "dwi", "adc")
 REPEATED = "skip_layers."
@@ -103,12 +103,10 @@ def network_input(inputs: ModelInputs, grid: Volume) -> FloatArray:
 
     Raises InputUnfit where the exam has no diffusion.
     """
-    adc = inputs.fitted_adc
-    adc = adc.like(np.nan_to_num(adc.array, nan=0.0))
     channels = (
         relative(onto(_smoothed(inputs.t2, grid), grid).array),
         relative(onto(_smoothed(inputs.high_b, grid), grid).array),
-        physical(onto(adc, grid).array, ADC_SCALE),
+        physical(map_onto(inputs.fitted_adc, grid).array, ADC_SCALE),
     )
     return np.stack(channels).astype(np.float32)
 

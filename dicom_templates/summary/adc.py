@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from dicom_templates import palette, wording
 from dicom_templates.boxes import Box
 from dicom_templates.figures import changes, find, plain, rounded
-from dicom_templates.key_slice import ADC_TOP
+from dicom_templates.key_slice import ADC_TOP, placed
 from dicom_templates.page import Page
 from dicom_templates.palette import Ink
 from dicom_templates.summary.blocks import Block
@@ -56,7 +56,7 @@ def _values(exam: Exam) -> NDArray[np.float64]:
     """The valid ADC, 10⁻³ mm²/s, that each voxel of the mask lies in: as the mean is measured."""
     assert exam.mask is not None and exam.adc is not None
     voxels = np.argwhere(exam.mask.array)
-    to_adc = np.linalg.inv(exam.adc.volume.affine) @ exam.t2.affine
+    to_adc = np.linalg.inv(placed(exam, exam.adc.volume).affine) @ exam.t2.affine
     places = np.floor(voxels @ to_adc[:3, :3].T + to_adc[:3, 3] + 0.5).astype(np.intp)
     inside = ((places >= 0) & (places < exam.adc.volume.array.shape)).all(axis=1)
     where = tuple(places[inside].T)

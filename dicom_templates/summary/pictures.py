@@ -199,7 +199,7 @@ def _slice_words(exam: Exam, key: KeySlice) -> tuple[str, str]:
     if key.of_bed:
         return (
             f"{where}, where the baseline's tumour lay",
-            "Outline: the baseline's tumour, carried over; none found here",
+            "Outline: the baseline's tumour, carried over; none of this exam",
         )
     if exam.mask is None or key.outline is None:
         return f"{where}, the middle one", "No tumour outline"

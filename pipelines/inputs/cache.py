@@ -1,24 +1,31 @@
 """A cache of arrays on disk, keyed by a digest of what they were made from: files and parameters.
 
 An entry is written whole or not at all, and a damaged one counts as missing, so that nothing but time is lost when an
-entry goes. Where a limit is set, the entries that were read longest ago go first.
+entry goes. So is nothing lost where the disk is full or the folder not writable: that is logged, and nothing is kept.
+Where a limit is set, the entries that were read longest ago go first.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
-DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+log = structlog.get_logger(__name__)
+
+# What numpy and zipfile raise on archives with flipped or missing bits.
+DAMAGED = (OSError, ValueError, LookupError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 CHUNK = 1 << 20
 
 
@@ -44,16 +51,32 @@ class Cache:
             with np.load(path, allow_pickle=False) as stored:
                 described = json.loads(bytes(stored["described"]))
                 arrays = {name.removeprefix("array_"): stored[name] for name in stored if name.startswith("array_")}
-            os.utime(path)
         except FileNotFoundError:
             return None
-        except DAMAGED:
-            path.unlink(missing_ok=True)
+        except DAMAGED as error:
+            log.warning("cache.damaged", entry=key, error=str(error))
+            self.drop(key)
             return None
+        with contextlib.suppress(OSError):  # of a read-only folder: its entries then age by their writing
+            os.utime(path)
         return Entry(arrays, described)
 
+    def drop(self, key: str) -> None:
+        """Forget an entry."""
+        try:
+            self._path(key).unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("cache.not_writable", folder=str(self._folder), error=str(error))
+
     def write(self, key: str, entry: Entry) -> None:
-        """Keep an entry under a key."""
+        """Keep an entry under a key, where the disk allows it."""
+        try:
+            self._write(key, entry)
+            self._prune()
+        except OSError as error:
+            log.warning("cache.not_writable", folder=str(self._folder), error=str(error))
+
+    def _write(self, key: str, entry: Entry) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._path(key)
         draft = path.with_suffix(f".{os.getpid()}.tmp")
@@ -65,7 +88,6 @@ class Cache:
             draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)
-        self._prune()
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{key}.npz"

@@ -44,8 +44,15 @@ def inputs_key(files: ExamFiles, settings: Preprocessing = DEFAULT) -> str:
 
 def stored_inputs(files: ExamFiles, cache: Cache, settings: Preprocessing = DEFAULT) -> ModelInputs | None:
     """The exam's model inputs where the cache has them; none of its images is decoded."""
-    entry = cache.read(inputs_key(files, settings))
-    return None if entry is None else from_entry(entry)
+    key = inputs_key(files, settings)
+    entry = cache.read(key)
+    if entry is None:
+        return None
+    try:
+        return from_entry(entry)
+    except (LookupError, TypeError, ValueError):  # an archive that is whole, and holds something else
+        cache.drop(key)
+        return None
 
 
 @dataclass(frozen=True)
@@ -57,16 +64,26 @@ class Preparation:
     settings: Preprocessing = DEFAULT
 
     def inputs(self, exam: Exam) -> ModelInputs:
-        """The exam's model inputs: from the cache, or made now and kept there."""
-        found = None if self.cache is None else stored_inputs(exam.files, self.cache, self.settings)
+        """The exam's model inputs: from the cache, or made now and kept there.
+
+        An exam of which a chosen series could not be loaded is not kept: the disk or memory may have failed only today.
+        """
+        if self.cache is None or not _whole(exam):
+            return model_inputs(exam, self.settings, self.device)
+        found = stored_inputs(exam.files, self.cache, self.settings)
         if found is None:
             found = model_inputs(exam, self.settings, self.device)
-            if self.cache is not None:
-                self.cache.write(inputs_key(exam.files, self.settings), to_entry(found))
+            self.cache.write(inputs_key(exam.files, self.settings), to_entry(found))
         return found
 
 
 PLAIN = Preparation()
+
+
+def _whole(exam: Exam) -> bool:
+    """Whether every chosen series that model inputs are made of was loaded."""
+    chosen = exam.files.chosen
+    return (Role.DWI not in chosen or bool(exam.dwi)) and (Role.CE_T1 not in chosen or exam.ce_t1 is not None)
 
 
 def to_entry(inputs: ModelInputs) -> Entry:

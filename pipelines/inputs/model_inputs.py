@@ -33,6 +33,9 @@ from pipelines.registration.register import align_dwi
 VERSION = 1
 """Raised whenever the code below, or what it calls, makes other numbers from the same exam."""
 HALF = np.float16
+PLACE, MODEL_ADC, KURTOSIS = "T2 and DWI", "ADC of the models", "kurtosis"
+OF_DIFFUSION = {PLACE, MODEL_ADC, KURTOSIS}
+"""Names of the parameters that say nothing where the diffusion images are refused."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +77,9 @@ def model_inputs(exam: Exam, settings: Preprocessing = DEFAULT, device: torch.de
         refusal=refusal,
         parameters=(
             ("bias correction", bias),
-            ("T2 and DWI", "no DWI" if not exam.dwi else "not compared" if alignment is None else alignment.how),
-            ("ADC of the models", "none" if adc is None else adc.fit),
-            ("kurtosis", kurtosis),
+            (PLACE, "no DWI" if not exam.dwi else "not compared" if alignment is None else alignment.how),
+            (MODEL_ADC, "none" if adc is None else adc.fit),
+            (KURTOSIS, kurtosis),
         ),
     )
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from pydicom import Dataset
 
-from pipelines.contract import Code, ExamFiles, InputUnfit, Mask, MaskArray, MaskOrigin, Statement, Volume
+from pipelines.contract import Alignment, Code, ExamFiles, InputUnfit, Mask, MaskArray, MaskOrigin, Statement, Volume
 from pipelines.headers.attributes import MALFORMED, number, text, value
 from pipelines.masks.annotations import DEFAULT_ROI_PATTERN, Annotation, read_annotation
 from pipelines.masks.contours import Points, fill_on_slices, own_grid
@@ -21,21 +21,27 @@ STATED_CUT = 0.01  # of the volume lost outside the T2, from which on it is said
 
 @dataclass(frozen=True)
 class Placed:
-    """A mask on the T2 grid. ``resampled``: it was drawn on another grid; ``lost``: share outside of the T2."""
+    """A mask on the T2 grid. ``resampled``: it was drawn on another grid; ``lost``: share outside of the T2;
+    ``moved``: it was drawn on the diffusion images, and moved with them."""
 
     array: MaskArray
     resampled: bool
     lost: float = 0.0
+    moved: bool = False
 
 
 def find_reader_mask(
-    exam: ExamFiles, t2: Volume, roi_pattern: str = DEFAULT_ROI_PATTERN
+    exam: ExamFiles,
+    t2: Volume,
+    roi_pattern: str = DEFAULT_ROI_PATTERN,
+    diffusion: tuple[Volume, Alignment] | None = None,
 ) -> tuple[Mask | None, tuple[Statement, ...]]:
     """The newest usable reader's mask among the exam's SEG and RTSTRUCT objects, on the grid of ``t2``.
 
     Usable: of a study of this exam, not our own, drawn by a person (or with a person: SEMIAUTOMATIC), coded or named
     as the rectal tumour (``roi_pattern``: regular expression, case-blind), in the T2's frame of reference, inside it
     and not empty. A mask drawn on the T2's grid is copied voxel for voxel, any other is resampled by geometry.
+    ``diffusion``: a diffusion image as acquired, and where it was aligned to: a mask drawn on it moves with it.
 
     Statements: READER_MASK_UNFIT for each object that cannot be used, SEVERAL_CANDIDATES for the choice,
     MASK_RESAMPLED.
@@ -44,7 +50,7 @@ def find_reader_mask(
     candidates, statements = _candidates(exam, subject, roi_pattern)
     for index, candidate in enumerate(candidates):
         try:
-            placed = place(candidate, t2)
+            placed = place(candidate, t2, diffusion)
         except InputUnfit as unfit:
             statements.append(Statement(Code.READER_MASK_UNFIT, subject, f"{candidate.name}: {unfit.reason}"))
             continue
@@ -86,21 +92,31 @@ def _choice(candidates: Sequence[Annotation], taken: int) -> str:
 
 def _how(annotation: Annotation, placed: Placed) -> str:
     done = "resampled to the grid of the axial T2" if placed.resampled else "as drawn on the axial T2"
+    done = f"drawn on the diffusion images, moved with them onto the T2, {done}" if placed.moved else done
     cut = f"; {placed.lost:.0%} of it lay outside the T2 and is cut off" if placed.lost >= STATED_CUT else ""
     return f"{annotation.name}, {done}{cut}"
 
 
-def place(annotation: Annotation, t2: Volume) -> Placed:
+def place(annotation: Annotation, t2: Volume, diffusion: tuple[Volume, Alignment] | None = None) -> Placed:
     """The annotation on the grid of the axial T2: copied where drawn there, else resampled. Raises InputUnfit."""
     if annotation.modality == "SEG":
         array, grid = segment_mask(annotation.dataset, annotation.number)
         _check_reference(grid.frame_of_reference_uid, t2)
         placed = _from_grid(array, grid, t2)
+        if placed.resampled and diffusion is not None and diffusion[1].accepted and _on_voxels(grid, diffusion[0]):
+            placed = replace(_from_grid(array, diffusion[1].moved(grid), t2), moved=True)
     else:
-        placed = _from_contours(annotation, t2)
+        placed = _from_contours(annotation, t2, diffusion)
     if not placed.array.any():
         raise InputUnfit(Code.READER_MASK_UNFIT, "it lies outside of the axial T2, or between its voxels")
     return placed
+
+
+def _on_voxels(grid: Volume, image: Volume) -> bool:
+    """Whether the voxels of a grid are voxels of an image: the same axes and steps, whole voxels apart."""
+    matrix = index_map(image, grid)
+    same_axes = np.abs(matrix[:3, 1:3] - np.eye(3)[:, 1:]).max() < SAME_GRID / max(grid.array.shape)
+    return bool(same_axes and np.abs(matrix[:3, 3] - np.round(matrix[:3, 3])).max() < SAME_GRID)
 
 
 def _check_reference(reference: str, t2: Volume) -> None:
@@ -128,12 +144,16 @@ def _from_grid(array: MaskArray, grid: Volume, t2: Volume) -> Placed:
     return Placed(mask_onto(array, grid, t2), resampled=True, lost=lost)
 
 
-def _from_contours(annotation: Annotation, t2: Volume) -> Placed:
+def _from_contours(annotation: Annotation, t2: Volume, diffusion: tuple[Volume, Alignment] | None) -> Placed:
     _check_reference(_roi_reference(annotation), t2)
     contours = _contours(annotation)
     filled = fill_on_slices(contours, t2)
     if filled is not None:
         return Placed(filled, resampled=False)
+    if diffusion is not None and diffusion[1].accepted:
+        filled = fill_on_slices(contours, diffusion[0])
+        if filled is not None and filled.any():
+            return replace(_from_grid(filled, diffusion[1].moved(diffusion[0]), t2), moved=True)
     grid = own_grid(contours, slice_step=t2.spacing[0])
     mask = fill_on_slices(contours, grid)
     if mask is None or not mask.any():

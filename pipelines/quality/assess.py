@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pipelines.contract import Exam, ModelInputs, Role, Statement
+from pipelines.contract import Code, Exam, MaskOrigin, ModelInputs, Role, Statement
+from pipelines.inputs.model_inputs import OF_DIFFUSION
 from pipelines.quality.finding import Assessment, QualityReport
-from pipelines.quality.geometry import assess_coverage, assess_obliquity, assess_slices
+from pipelines.quality.geometry import assess_coverage, assess_obliquity, assess_overlap, assess_slices
 from pipelines.quality.motion import assess_motion
 from pipelines.quality.protocol import assess_b_values
 from pipelines.quality.susceptibility import assess_gas
 
 
 def assess_images(exam: Exam) -> QualityReport:
-    """What the images alone show: slices, obliquity, b-values, motion. Nothing here depends on the tumour's mask."""
+    """What the images show without the tumour's mask: slices, obliquity, overlap, b-values, motion."""
     made = Assessment(exam.files.time_point)
     assess_slices(exam, made)
     assess_obliquity(exam, made)
+    assess_overlap(exam, made)
     assess_b_values(exam, made)
     assess_motion(exam, made)
     return made.report()
@@ -38,7 +40,8 @@ def assess_exam(exam: Exam) -> QualityReport:
 def admitted(exam: Exam, report: QualityReport) -> tuple[Exam, tuple[Statement, ...]]:
     """The exam without what was refused, its parameters with what was measured, and the statements for the report.
 
-    With the DWI go ADC, maps and the diffusion of the model inputs; CE-T1 goes alone.
+    With the DWI go ADC, maps, the diffusion of the model inputs and a model's mask that was drawn from them; CE-T1 goes
+    alone.
     Raises InputUnfit where the axial T2 is refused: without it there is no exam.
     """
     report.demand(Role.T2_AXIAL)
@@ -49,10 +52,17 @@ def admitted(exam: Exam, report: QualityReport) -> tuple[Exam, tuple[Statement, 
     if Role.CE_T1 in refused:
         inputs = None if kept.inputs is None else replace(kept.inputs, ce_t1=None)
         kept = replace(kept, ce_t1=None, inputs=inputs)
-    return kept, report.statements()
+    statements = report.statements()
+    if Role.DWI in refused and kept.mask is not None and kept.mask.origin is MaskOrigin.MODEL:
+        reason = "the automatic mask was drawn from diffusion images that are refused: outline the tumour by hand"
+        statements = (*statements, Statement(Code.NO_MASK, f"{exam.files.time_point} mask", reason))
+        kept = replace(kept, mask=None)
+    return kept, statements
 
 
 def _without_diffusion(inputs: ModelInputs | None, report: QualityReport) -> ModelInputs | None:
     if inputs is None:
         return None
-    return replace(inputs, dwi={}, adc=None, maps=(), refusal=report.refusal(Role.DWI))
+    kept = tuple(pair for pair in inputs.parameters if pair[0] not in OF_DIFFUSION)
+    refusal = report.refusal(Role.DWI)
+    return replace(inputs, dwi={}, adc=None, maps=(), alignment=None, refusal=refusal, parameters=kept)

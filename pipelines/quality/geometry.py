@@ -87,12 +87,7 @@ def assess_coverage(exam: Exam, made: Assessment) -> None:
     """Share of the tumour, or without a mask of the T2's central slab, inside DWI and CE-T1; a cut-off tumour."""
     mask = exam.mask.array if exam.mask is not None and exam.mask.array.any() else None
     region = central_slab(exam.t2) if mask is None else mask
-    others = {Role.DWI: next(iter(exam.dwi.values()), None), Role.CE_T1: exam.ce_t1}
-    if exam.adc is not None and others[Role.DWI] is None:
-        others[Role.DWI] = exam.adc.volume
-    for role, volume in others.items():
-        if volume is None:
-            continue
+    for role, volume in _others(exam):
         inside = coverage(volume, exam.t2)
         outside = 1.0 - float(inside[region].mean())
         what = "central slab of the T2" if mask is None else "tumour"
@@ -107,6 +102,31 @@ def assess_coverage(exam: Exam, made: Assessment) -> None:
         )
     if mask is not None:
         _judge_ends(mask, made)
+
+
+def assess_overlap(exam: Exam, made: Assessment) -> None:
+    """Whether DWI and CE-T1 show the same part of the body as the T2 at all."""
+    region = central_slab(exam.t2)
+    for role, volume in _others(exam):
+        outside = 1.0 - float(coverage(volume, exam.t2)[region].mean())
+        made.judge(
+            Code.COVERAGE_INCOMPLETE,
+            role,
+            outside,
+            limits.SLAB_ELSEWHERE,
+            f"{NAMES[role]} leaves out {outside:.0%} of the central slab of the T2: it shows another part of the body",
+        )
+
+
+def _others(exam: Exam) -> list[tuple[Role, Volume]]:
+    """What is compared with the T2: diffusion where it was aligned to lie, and CE-T1."""
+    diffusion = next(iter(exam.dwi.values()), None)
+    if diffusion is None and exam.adc is not None:
+        diffusion = exam.adc.volume
+    if diffusion is not None and exam.inputs is not None and exam.inputs.alignment is not None:
+        diffusion = exam.inputs.alignment.moved(diffusion)
+    pairs = ((Role.DWI, diffusion), (Role.CE_T1, exam.ce_t1))
+    return [(role, volume) for role, volume in pairs if volume is not None]
 
 
 def central_slab(t2: Volume) -> MaskArray:

@@ -22,6 +22,9 @@ class Limits:
             raise ValueError(f"a refusal from {self.refusal:g} on would come before the warning from {self.warning:g}")
 
 
+VERSION = 1
+"""Raised with any limit or measure of the gate: what was prepared for training under another one is prepared anew."""
+
 TOLERANCE = 0.02  # mm: thickness and positions are rounded decimal strings
 SLICE_THICKNESS = Limits(4.0, 6.0)  # mm
 SLICE_GAP = Limits(0.3, 1.0)  # of the thickness; from 1 on, half of the tissue is not seen
@@ -36,6 +39,7 @@ PAIR_TILT = 25.0  # degrees between the T2 normals of the two exams
 UNCOVERED = Limits(0.0, 0.05)  # of the tumour's voxels, outside the other sequence
 CUT_OFF = Limits(0.25)  # tumour's area in an outermost T2 slice, of its largest
 SLAB_UNCOVERED = Limits(0.20)  # of the central slab of the T2, where there is no mask
+SLAB_ELSEWHERE = Limits(0.50, 0.50)  # beyond it the sequence shows another part of the body
 
 B_SHIFT = Limits(2.0, 4.0)  # mm, upper quartile over slices; the worst clean real study has 1.5 (eddy currents)
 SLICE_JITTER = Limits(1.2, 3.5)  # mm by which every second slice is displaced against its neighbours

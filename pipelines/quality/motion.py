@@ -173,7 +173,8 @@ def _edges(volume: Volume) -> Edges:
     """Thinned to about ``EDGE_MM`` / 2: after smoothing, finer voxels say nothing more."""
     _, rows, columns = volume.spacing
     smooth = ndimage.gaussian_filter(np.sqrt(np.maximum(volume.array, 0)), (0, EDGE_MM / rows, EDGE_MM / columns))
-    every = [max(1, round(EDGE_MM / 2 / step)) for step in (rows, columns)]
+    sides = zip((rows, columns), volume.array.shape[1:], strict=True)
+    every = [max(1, min(round(EDGE_MM / 2 / step), size // 2)) for step, size in sides]
     thinned = smooth[:, :: every[0], :: every[1]]
     down, across = np.gradient(thinned, axis=(1, 2))
     edge = np.hypot(down, across)

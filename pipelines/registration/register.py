@@ -133,12 +133,13 @@ def displacement(matrix: Affine, volume: Volume) -> float:
 def middle_of(field: Volume, grid: Volume) -> MaskArray:
     """Which voxels of ``grid`` lie in the elliptic cylinder of ``MIDDLE`` of the in-plane field of ``field``."""
     matrix = np.linalg.inv(field.affine) @ grid.affine
-    index = np.stack(np.meshgrid(*(np.arange(size) for size in grid.array.shape), indexing="ij"))
-    radius = np.zeros(grid.array.shape)
+    steps = [np.arange(size, dtype=np.float32) for size in grid.array.shape]
+    radius = np.zeros(grid.array.shape, dtype=np.float32)
     for axis in (1, 2):
         half = field.array.shape[axis] / 2
-        place = np.tensordot(matrix[axis, :3], index, 1) + matrix[axis, 3]
-        radius += ((place + 0.5 - half) / half) ** 2
+        along = [steps[i] * np.float32(matrix[axis, i] / half) for i in range(3)]
+        start = np.float32((matrix[axis, 3] + 0.5 - half) / half)
+        radius += (along[0][:, None, None] + along[1][:, None] + along[2] + start) ** 2
     return np.asarray(radius <= MIDDLE**2)
 
 

@@ -18,7 +18,7 @@ from scipy import ndimage
 
 from pipelines.contract import Code, FloatArray, InputUnfit, MaskArray, ModelInputs, Volume
 from pipelines.volumes.normalise import ADC_SCALE, discretise, physical
-from pipelines.volumes.resample import mask_onto
+from pipelines.volumes.resample import HALF_FULL, mask_onto
 
 
 class Sequence(StrEnum):
@@ -73,10 +73,15 @@ def signature_input(inputs: ModelInputs, sequence: Sequence, mask: MaskArray, ru
         "mask": on_source[index].astype(np.float32),
     }
     if sequence is Sequence.DWI:
-        planes["adc"] = physical(inputs.fitted_adc.array[index], ADC_SCALE)
+        adc = inputs.fitted_adc.array[index]
+        planes |= {"adc": physical(adc, ADC_SCALE), "valid": np.isfinite(adc).astype(np.float32)}
     where = _positions(on_source[index], source.spacing[1:], rule)
     cut = {name: ndimage.map_coordinates(plane, where, order=1, mode="nearest") for name, plane in planes.items()}
     cut["tumour"] = cut["image"] * cut["mask"]
+    if sequence is Sequence.DWI:
+        # Linear between valid voxels alone: an invalid neighbour taken as 0 would lower the ADC beside air.
+        usable = cut["valid"] >= HALF_FULL
+        cut["adc"] = np.divide(cut["adc"], cut["valid"], out=np.zeros_like(cut["adc"]), where=usable)
     return np.stack([cut[name] for name in CHANNELS[sequence]]).astype(np.float32)
 
 

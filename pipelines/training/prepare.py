@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,16 @@ import torch
 from numpy.typing import NDArray
 
 from pipelines.case import load_exam
-from pipelines.contract import Code, ExamFiles, InputUnfit, MaskArray, ModelInputs, TimePoint, Volume
+from pipelines.contract import (
+    Code,
+    Exam,
+    InputUnfit,
+    Mask,
+    MaskArray,
+    MaskOrigin,
+    ModelInputs,
+    TimePoint,
+)
 from pipelines.envelope import exam_facts
 from pipelines.exam import exam_files
 from pipelines.features import measured_features
@@ -27,9 +36,9 @@ from pipelines.inputs.cache import Cache, Entry, file_digest, folder_digest, key
 from pipelines.inputs.input_cache import Preparation
 from pipelines.inputs.model_inputs import DEFAULT, inputs_of
 from pipelines.inputs.model_inputs import VERSION as INPUTS_VERSION
-from pipelines.masks.annotations import DEFAULT_ROI_PATTERN
-from pipelines.masks.reader_mask import find_reader_mask
 from pipelines.masks.truth_mask import read_truth
+from pipelines.quality import admitted, assess_target
+from pipelines.quality.limits import VERSION as QUALITY_VERSION
 from pipelines.segment import SegmenterSize, network_grid, network_input
 from pipelines.systems.signature_inputs import CropRule, Sequence, signature_input
 from pipelines.training.cohort import Cohort, CohortPatient
@@ -37,7 +46,7 @@ from pipelines.training.disturb import disturbed
 from pipelines.training.settings import Progress
 from pipelines.volumes.resample import mask_onto
 
-VERSION = 3
+VERSION = 4
 """Raised whenever the code below makes other numbers from the same exam."""
 
 
@@ -143,7 +152,7 @@ def _key(patient: CohortPatient, time_point: TimePoint, settings: PrepareSetting
     truth = patient.truth.get(time_point)
     sources = [folder_digest(patient.exams[time_point]), file_digest(truth) if truth else ""]
     parameters = {
-        "versions": [VERSION, INPUTS_VERSION],
+        "versions": [VERSION, INPUTS_VERSION, QUALITY_VERSION],
         "settings": asdict(settings),
         "inputs": asdict(DEFAULT),
         "exam": f"{patient.patient_id}/{time_point}",
@@ -157,10 +166,11 @@ def _prepare(task: _Task) -> tuple[str, PreparedExam]:
         files = exam_files(task.patient.exams[task.time_point], task.time_point)
         # Loaded in full, the quality gate included: a model learns from what the node would score.
         exam, _ = load_exam(files, segmenter=None, preparation=Preparation(cache))
-        inputs = inputs_of(exam)
-        mask = _mask(files, inputs.t2, task.patient.truth.get(task.time_point))
+        if exam.mask is None:
+            exam = replace(exam, mask=_truth(exam, task.patient.truth.get(task.time_point)))
+            exam, _ = admitted(exam, assess_target(exam))
         # The key is a digest: another stream for every exam, the same one each time.
-        prepared = prepare_exam(inputs, mask, task.settings, seed=int(task.key[:12], 16))
+        prepared = prepare_exam(inputs_of(exam), _drawn(exam), task.settings, seed=int(task.key[:12], 16))
     except InputUnfit as error:
         prepared = _unfit(str(error))
     cache.write(task.key, _entry(prepared))
@@ -206,14 +216,16 @@ def _view_or(fallback: View, inputs: ModelInputs, mask: MaskArray, rule: CropRul
         return fallback
 
 
-def _mask(files: ExamFiles, t2: Volume, truth: Path | None) -> MaskArray:
-    """The mask to learn from: the reader's, or a simulated cohort's truth, on the T2 grid."""
-    mask, _ = find_reader_mask(files, t2, DEFAULT_ROI_PATTERN)
-    if mask is not None:
-        return mask.array
-    if truth is None:
+def _truth(exam: Exam, path: Path | None) -> Mask:
+    """The mask to learn from where no reader drew one: a simulated cohort's truth, on the T2 grid."""
+    if path is None:
         raise InputUnfit(Code.NO_MASK, "there is neither a reader's mask (SEG, RTSTRUCT) nor a truth file")
-    return read_truth(truth, t2)
+    return Mask(read_truth(path, exam.t2), MaskOrigin.READER, "the truth of a simulated patient")
+
+
+def _drawn(exam: Exam) -> MaskArray:
+    assert exam.mask is not None  # the reader's, or the truth
+    return exam.mask.array
 
 
 def _unfit(refusal: str) -> PreparedExam:

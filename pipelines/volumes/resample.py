@@ -49,6 +49,18 @@ def onto(
     return grid.like(_sampled(image, matrix, grid.array.shape, nearest))
 
 
+def map_onto(volume: Volume, grid: Volume, *, device: torch.device = CPU) -> Volume:
+    """A map whose invalid voxels are NaN, on ``grid``: linear between its valid voxels alone.
+
+    A value stands where at least half of the weight is valid, 0 elsewhere: an invalid neighbour taken as 0 would lower
+    the ADC at every border with air.
+    """
+    valid = np.isfinite(volume.array)
+    filled = onto(volume.like(np.where(valid, volume.array, 0).astype(np.float32)), grid, device=device).array
+    weight = onto(volume.like(valid.astype(np.float32)), grid, device=device).array
+    return grid.like(np.divide(filled, weight, out=np.zeros_like(filled), where=weight >= HALF_FULL))
+
+
 def mask_onto(mask: MaskArray, source: Volume, grid: Volume, *, device: torch.device = CPU) -> MaskArray:
     """A mask on the grid of ``source`` at the voxel centres of ``grid``: at least half full by linear interpolation."""
     filled = _sampled(_on(mask, device), index_map(source, grid), grid.array.shape, nearest=False)

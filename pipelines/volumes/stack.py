@@ -23,6 +23,8 @@ MISSING_FROM = 1.5  # of the median distance
 SPACING_TOLERANCE = 0.05  # of the median distance
 DRIFT_TOLERANCE_MM = 0.5
 MIN_SLICES = 5
+PLAUSIBLE_PIXEL_MM = (0.02, 30.0)
+SMALLEST_MATRIX = 4
 SPLIT = "send each stack as a series of its own"
 AGAIN = "send the whole series again"
 
@@ -79,8 +81,10 @@ def _need_geometry(frames: Sequence[Frame]) -> None:
             raise InputUnfit(Code.MOSAIC_UNFIT, frame.unfit)
         if frame.position is None or frame.orientation is None or frame.spacing is None or 0 in frame.shape:
             raise InputUnfit(Code.NO_GEOMETRY, "image position, orientation, pixel spacing or matrix missing")
-        if min(frame.spacing) <= 0:
-            raise InputUnfit(Code.NO_GEOMETRY, f"pixel spacing {frame.spacing} mm is not positive")
+        if not PLAUSIBLE_PIXEL_MM[0] <= min(frame.spacing) <= max(frame.spacing) <= PLAUSIBLE_PIXEL_MM[1]:
+            raise InputUnfit(Code.NO_GEOMETRY, f"pixel spacing {frame.spacing} mm is none of a patient's image")
+        if min(frame.shape) < SMALLEST_MATRIX:
+            raise InputUnfit(Code.NO_GEOMETRY, f"a matrix of {frame.shape[0]}×{frame.shape[1]} pixels is no image")
     if len({frame.shape for frame in frames}) > 1:
         raise InputUnfit(Code.NO_GEOMETRY, f"images of different matrix size in one series; {SPLIT}")
     spacings = np.array([frame.spacing for frame in frames])

@@ -10,7 +10,8 @@ import pytest
 from pydicom import Dataset
 from sqlalchemy import update
 
-from node import decide, outbox
+from node import decide, jobs, outbox
+from node.due import PatientKey
 from node.gather import gather_case, inputs_digest
 from node.match import MatchingRules
 from node.plan import Planner
@@ -448,3 +449,47 @@ def test_one_patient_that_cannot_be_planned_does_not_stop_the_others(paired: Ben
     assert Failing(paired.database, paired.store, MatchingRules()).plan_due() == 2
     assert paired.states()[other.uid] == "PLANNED"
     assert paired.states()[RESTAGING.uid] == "SETTLED"
+
+
+# --- what the worker finds otherwise than it was planned ----------------------------------------------------------
+
+NO_DIFFUSION = SiteRule(Role.OTHER, description="diff", note="broken coil")
+
+
+def with_rules(bench: Bench, *rules: SiteRule) -> Planner:
+    """The planner of a node that was started with these rules."""
+    return Planner(bench.database, bench.store, MatchingRules(), series_rules=rules)
+
+
+def digest(bench: Bench, *rules: SiteRule) -> str:
+    return inputs_digest(gather_case(bench.database, bench.store, (BASELINE.uid,), (RESTAGING.uid,), rules))
+
+
+def test_a_pair_whose_job_was_abandoned_is_planned_anew_with_the_rules_in_force(paired: Bench) -> None:
+    jobs.abandon(paired.database, paired.claim(), "chosen otherwise")
+    assert with_rules(paired, NO_DIFFUSION).plan_due() == 1
+    assert paired.jobs() == [(1, "ABANDONED"), (2, "READY")]
+    assert paired.rows(job_table)[1].inputs_digest == digest(paired, NO_DIFFUSION) != digest(paired)
+    roles = {row.series_uid: row.code for row in paired.rows(series_table)}
+    assert roles[BASELINE.series_uid(2)] == roles[RESTAGING.series_uid(2)] == "SITE_RULE"
+    assert with_rules(paired, NO_DIFFUSION).plan_due() == 0
+
+
+def test_a_planner_and_a_worker_that_never_agree_end_with_words_for_a_person(paired: Bench) -> None:
+    for _ in range(10):
+        if (ticket := jobs.claim(paired.database, 60.0)) is not None:
+            jobs.abandon(paired.database, ticket, "chosen otherwise")
+        paired.planner.plan_due()
+    assert paired.jobs() == [(1, "ABANDONED"), (2, "ABANDONED"), (3, "FAILED")]
+    (patient,) = read_status(paired.database)["patients"]
+    assert "restart `restage serve`" in patient["pairs"][0]["jobs"][-1]["reason"]
+    with_rules(paired, NO_DIFFUSION).plan(PatientKey("P1", ""), anew=True)  # as after that restart
+    assert paired.jobs()[2:] == [(3, "SUPERSEDED"), (4, "READY")]
+
+
+def test_an_exam_that_arrives_meanwhile_is_waited_for_before_an_abandoned_pair_is_planned(paired: Bench) -> None:
+    jobs.abandon(paired.database, paired.claim(), "chosen otherwise")
+    paired.receive(*late_slices())
+    assert paired.planner.plan_due() == 0
+    paired.settle_and_plan()
+    assert paired.jobs() == [(1, "ABANDONED"), (2, "READY")]

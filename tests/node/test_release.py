@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from node.release import releasable
+from node.release import MEASURED, OF_TUMOUR, releasable
 from pipelines.contract import (
     Case,
     Code,
@@ -33,6 +33,9 @@ from pipelines.contract import (
     TimePoint,
     Volume,
 )
+from pipelines.quality.finding import Assessment
+from pipelines.quality.geometry import assess_coverage
+from pipelines.quality.susceptibility import assess_gas
 
 BASELINE, RESTAGING = TimePoint.BASELINE, TimePoint.RESTAGING
 READER = "reader"
@@ -139,3 +142,44 @@ def test_a_mask_of_a_model_trained_on_patients_is_sent() -> None:
 def test_with_phantom_scores_everything_is_sent(drawn_by: ModelIdentity | str | None, phantom: bool) -> None:
     whole = findings(exam(BASELINE, drawn_by), exam(RESTAGING, drawn_by), phantom)
     assert releasable(whole, phantom_scores=True) is whole
+
+
+def test_nothing_tells_of_a_mask_that_is_withheld() -> None:
+    bed = np.ones((2, 3, 4), bool)
+    baseline = replace(exam(BASELINE, model(True)), parameters=(("DWI gas score", "0.2"), ("T2 voxel", "1 mm")))
+    restaging = replace(exam(RESTAGING, None), bed=bed)
+    told = (
+        Statement(Code.GAS_SUSPECTED, f"{BASELINE} DWI", "in 12 % of the tumour", warning=True),
+        Statement(Code.COVERAGE_INCOMPLETE, f"{BASELINE} T2", "the tumour reaches the first slice", warning=True),
+    )
+    other = Statement(Code.GAS_SUSPECTED, f"{RESTAGING} DWI", "in 12 % of the tumour", warning=True)
+    found = Findings(
+        Case(baseline, restaging),
+        warnings=(*told, other),
+        parameters=((f"{BASELINE} DWI gas score", "0.2"), (f"{BASELINE} T2 voxel", "1 mm")),
+    )
+    left = releasable(found, phantom_scores=False)
+    assert left.case.restaging is not None and left.case.baseline is not None
+    assert left.case.restaging.bed is None
+    assert left.warnings == (other,)
+    assert left.parameters == ((f"{BASELINE} T2 voxel", "1 mm"),)
+    assert left.case.baseline.parameters == (("T2 voxel", "1 mm"),)
+    assert releasable(found, phantom_scores=True) is found
+
+
+def test_what_the_gate_measures_of_the_tumour_is_known_here_by_its_name() -> None:
+    made = Assessment(BASELINE)
+    whole = replace(exam(BASELINE, READER), dwi={0.0: Volume(np.ones((2, 3, 4), np.float32), np.eye(4))})
+    whole = replace(whole, ce_t1=whole.t2)
+    assess_coverage(whole, made)
+    assess_gas(whole, made)
+    assert {name for name, _ in made.parameters} == set(MEASURED)
+    assert {finding.code for finding in made.findings} <= set(OF_TUMOUR)
+
+
+def test_a_readers_outline_carried_over_stays() -> None:
+    case = Case(exam(BASELINE, READER), replace(exam(RESTAGING, model(True)), bed=np.ones((2, 3, 4), bool)))
+    left = releasable(Findings(case), phantom_scores=False)
+    assert left.case.restaging is not None
+    assert left.case.restaging.bed is not None
+    assert left.case.restaging.mask is None

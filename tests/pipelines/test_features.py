@@ -66,3 +66,10 @@ def test_a_mask_outside_the_diffusion_images_is_refused() -> None:
 def test_pair_features_name_time_and_change() -> None:
     pair = pair_features({"adc_mean": 0.9, "slope": 1.0}, {"adc_mean": 1.3})
     assert pair == pytest.approx({"pre_adc_mean": 0.9, "pre_slope": 1.0, "post_adc_mean": 1.3, "change_adc_mean": 0.4})
+
+
+def test_an_image_without_signal_is_refused_and_never_a_number() -> None:
+    exam = made_up_exam()
+    dark = replace(exam, t2=exam.t2.like(np.zeros_like(exam.t2.array)))
+    with pytest.raises(InputUnfit, match="cannot be measured"), np.errstate(all="ignore"):
+        measured_features(plain_inputs(dark), mask_of(exam))

@@ -81,3 +81,21 @@ def test_a_folders_digest_sees_names_and_bytes(tmp_path: Path) -> None:
     second = folder_digest(tmp_path)
     (tmp_path / "a").rename(tmp_path / "b")
     assert len({first, second, folder_digest(tmp_path)}) == 3
+
+
+def test_any_flipped_bit_gives_the_entry_or_nothing(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    cache.write("k", ENTRY)
+    whole = (tmp_path / "k.npz").read_bytes()
+    for position in range(0, len(whole), 11):
+        flipped = bytearray(whole)
+        flipped[position] ^= 1 << (position % 8)
+        (tmp_path / "k.npz").write_bytes(flipped)
+        cache.read("k")  # raises nothing
+
+
+def test_a_disk_that_takes_nothing_costs_the_entry_and_no_more(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("where the folder should be")
+    cache = Cache(tmp_path / "file" / "cache")
+    cache.write("k", ENTRY)
+    assert cache.read("k") is None

@@ -10,7 +10,7 @@ from pipelines.case import load_exam
 from pipelines.contract import ExamFiles, ModelInputs, Role, TimePoint
 from pipelines.exam import exam_files
 from pipelines.inputs import input_cache
-from pipelines.inputs.cache import Cache
+from pipelines.inputs.cache import Cache, Entry
 from pipelines.inputs.input_cache import Preparation, from_entry, inputs_key, stored_inputs, to_entry
 from pipelines.inputs.model_inputs import Preprocessing, model_inputs
 from tests.pipelines.made_exam import made_exam
@@ -90,3 +90,22 @@ def test_the_key_changes_with_any_pixel_series_time_point_and_parameter(files: E
         inputs_key(files, Preprocessing(bias=None)),
     }
     assert len(keys) == 6
+
+
+def test_what_could_not_be_loaded_today_is_not_remembered(files: ExamFiles, tmp_path: Path) -> None:
+    exam, _ = load_exam(files, None)
+    preparation = Preparation(Cache(tmp_path))
+    for failed in (replace(exam, dwi={}), replace(exam, ce_t1=None)):
+        preparation.inputs(failed)
+        assert stored_inputs(files, Cache(tmp_path)) is None
+    assert preparation.inputs(exam).dwi
+    assert stored_inputs(files, Cache(tmp_path)) is not None
+    assert preparation.inputs(replace(exam, dwi={})).dwi == {}
+
+
+def test_an_entry_that_holds_something_else_is_made_again(files: ExamFiles, tmp_path: Path) -> None:
+    exam, _ = load_exam(files, None)
+    cache = Cache(tmp_path)
+    cache.write(inputs_key(files), Entry({}, {"time_point": "baseline"}))
+    assert same(Preparation(cache).inputs(exam), model_inputs(exam))
+    assert stored_inputs(files, cache) is not None

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,15 @@ import pydicom
 import pytest
 from pydicom.sr.coding import Code as CodedConcept
 
-from pipelines.contract import Code, ExamFiles, MaskOrigin, Role, SeriesFiles, TimePoint, Volume
+from pipelines.contract import Alignment, Code, ExamFiles, MaskOrigin, Role, SeriesFiles, TimePoint, Volume
 from pipelines.exam import assemble
 from pipelines.masks.annotations import NoTumour, is_meant, read_annotation
 from pipelines.masks.reader_mask import find_reader_mask
 from pipelines.roles.series import classify
+from pipelines.volumes.resample import mask_onto
 from pipelines.volumes.volume import load_volume
 from tests.pipelines.made_annotations import segmentation, structure_set
-from tests.pipelines.made_series import T2, Grid, Maker
+from tests.pipelines.made_series import DWI, T2, Grid, Maker
 
 OBLIQUE = Grid(spacing=(3.0, 0.8, 0.6), orientation=(1.0, 0.0, 0.0, 0.0, 0.96, -0.28))
 SHAPE = (8, 30, 40)
@@ -281,3 +283,60 @@ def test_a_damaged_annotation_is_read_or_refused_and_never_breaks(study: Study, 
         path.write_bytes(damaged[: random.integers(len(whole) // 2, len(whole) + 1)])
         is_meant(path, study.exam().study_uids, "gtv|tumou?r")
         find_reader_mask(study.exam(path), study.t2)
+
+
+def drawn_on_diffusion(study: Study, as_contours: bool) -> tuple[Path, Volume, np.ndarray]:
+    """A mask drawn on diffusion images of the exam: the object, the image it was drawn on, and the voxels."""
+    grid = Grid(
+        spacing=(4.0, 2.0, 2.0), origin=tuple(np.add(OBLIQUE.origin, (0.5, 0.7, 1.5))), orientation=OBLIQUE.orientation
+    )
+    slices = study.maker.slices(np.ones((6, 12, 12)), grid, DWI, DiffusionBValue=0.0)
+    paths = study.maker.write(slices, "b0")
+    mask = np.zeros((6, 12, 12), dtype=bool)
+    mask[1:4, 3:7, 3:8] = True
+    image = load_volume(SeriesFiles(classify(study.maker.headers(slices)), paths))
+    annotation = structure_set(study.maker, {"GTV": contours_of(mask, image)}) if as_contours else None
+    return annotation or segmentation(study.maker, slices, mask), image, mask
+
+
+def contours_of(mask: np.ndarray, image: Volume) -> list[np.ndarray]:
+    """A rectangle around each plane's voxels, LPS mm."""
+    found = []
+    for index in np.flatnonzero(mask.any(axis=(1, 2))):
+        rows, columns = (np.flatnonzero(mask[index].any(axis=axis)) for axis in (1, 0))
+        corners = [
+            (index, rows[first] + 0.5 * side, columns[second] + 0.5 * other, 1)
+            for first, side, second, other in ((0, -1, 0, -1), (0, -1, -1, 1), (-1, 1, -1, 1), (-1, 1, 0, -1))
+        ]
+        found.append((np.array(corners, dtype=float) @ image.affine.T)[:, :3])
+    return found
+
+
+@pytest.mark.parametrize("as_contours", [False, True])
+def test_a_mask_drawn_on_the_diffusion_images_moves_with_them(study: Study, as_contours: bool) -> None:
+    path, image, drawn = drawn_on_diffusion(study, as_contours)
+    matrix = np.eye(4)
+    matrix[:3, 3] = 4.0 * study.t2.affine[:3, 1] / np.linalg.norm(study.t2.affine[:3, 1])
+    alignment = Alignment(matrix, True, 4.0, "moved by 4 mm")
+    exam = study.exam(path)
+    left, _ = find_reader_mask(exam, study.t2)
+    moved, (said,) = find_reader_mask(exam, study.t2, diffusion=(image, alignment))
+    refused, _ = find_reader_mask(exam, study.t2, diffusion=(image, replace(alignment, accepted=False)))
+    assert left is not None and moved is not None and refused is not None
+    shift = np.argwhere(moved.array).mean(axis=0) - np.argwhere(left.array).mean(axis=0)
+    assert shift == pytest.approx([0.0, 4.0 / study.t2.spacing[1], 0.0], abs=0.6)
+    assert np.array_equal(refused.array, left.array)
+    assert said.code is Code.MASK_RESAMPLED
+    assert "drawn on the diffusion images, moved with them" in said.reason
+    back = mask_onto(moved.array, study.t2, alignment.moved(image))
+    assert 2 * (back & drawn).sum() / (back.sum() + drawn.sum()) > 0.85
+
+
+def test_a_mask_drawn_on_the_t2_stays_where_it_is(study: Study) -> None:
+    _, image, _ = drawn_on_diffusion(study, False)
+    matrix = np.eye(4)
+    matrix[1, 3] = 4.0
+    exam = study.exam(study.seg())
+    mask, _ = find_reader_mask(exam, study.t2, diffusion=(image, Alignment(matrix, True, 4.0, "moved")))
+    assert mask is not None
+    np.testing.assert_array_equal(mask.array, study.mask)

@@ -11,6 +11,7 @@ import pytest
 from pipelines.case import load_case
 from pipelines.contract import (
     AdcMap,
+    Alignment,
     Case,
     CaseFiles,
     Code,
@@ -18,6 +19,7 @@ from pipelines.contract import (
     Exam,
     InputUnfit,
     Likelihood,
+    MaskOrigin,
     ModelIdentity,
     ModelInputs,
     Models,
@@ -27,7 +29,7 @@ from pipelines.contract import (
     TimePoint,
 )
 from pipelines.exam import exam_files
-from pipelines.inputs.model_inputs import inputs_of
+from pipelines.inputs.model_inputs import OF_DIFFUSION, inputs_of
 from pipelines.quality import QualityReport, Severity, admitted, assess_exam, assess_images, assess_target
 from pipelines.score import score_case
 from tests.pipelines.made_exam import made_exam
@@ -151,3 +153,52 @@ def test_protocols_of_a_pair_are_compared_when_it_is_loaded(tmp_path: Path) -> N
     assert warning.code is Code.PROTOCOLS_DIFFER
     assert warning.warning
     assert "CE-T1 at baseline only" in warning.reason
+
+
+def elsewhere(exam: Exam, mm: float) -> Exam:
+    """The exam with its DWI this far along the slices."""
+    affine = exam.dwi[min(exam.dwi)].affine.copy()
+    affine[:3, 3] += mm * affine[:3, 0] / np.linalg.norm(affine[:3, 0])
+    return replace(exam, dwi={b: replace(volume, affine=affine) for b, volume in exam.dwi.items()})
+
+
+def test_diffusion_of_another_part_of_the_body_is_refused_before_it_can_draw_a_mask(clean: Exam) -> None:
+    report = assess_images(elsewhere(replace(clean, mask=None), 300.0))
+    assert report.refused_roles == {Role.DWI}
+    refusal = report.refusal(Role.DWI)
+    assert refusal is not None
+    assert "another part of the body" in refusal.reason
+
+
+def test_a_models_mask_goes_with_the_diffusion_it_was_drawn_from_and_a_readers_stays(clean: Exam) -> None:
+    assert clean.mask is not None
+    exam = loaded(clean)
+    far = elsewhere(exam, 300.0)
+    by_model = replace(far, mask=replace(clean.mask, origin=MaskOrigin.MODEL))
+    kept, statements = admitted(by_model, assess_target(by_model))
+    assert kept.mask is None
+    assert Code.NO_MASK in {statement.code for statement in statements}
+    by_reader, _ = admitted(far, assess_target(far))
+    assert by_reader.mask is clean.mask
+
+
+def test_coverage_is_judged_where_the_diffusion_was_aligned_to_lie(clean: Exam) -> None:
+    exam = loaded(elsewhere(clean, 300.0))
+    matrix = np.eye(4)
+    away = exam.dwi[min(exam.dwi)].affine
+    matrix[:3, 3] = -300.0 * away[:3, 0] / np.linalg.norm(away[:3, 0])
+    assert exam.inputs is not None
+    back = replace(exam, inputs=replace(exam.inputs, alignment=Alignment(matrix, True, 300.0, "moved back")))
+    assert Role.DWI in assess_target(exam).refused_roles
+    assert assess_target(back).refused_roles == frozenset()
+
+
+def test_nothing_is_said_of_diffusion_that_was_refused(clean: Exam) -> None:
+    exam = loaded(elsewhere(clean, 300.0))
+    assert exam.inputs is not None
+    said = tuple((name, "said") for name in (*OF_DIFFUSION, "bias correction"))
+    exam = replace(exam, inputs=replace(exam.inputs, parameters=said))
+    kept, _ = admitted(exam, assess_images(exam))
+    assert kept.inputs is not None
+    assert kept.inputs.alignment is None
+    assert dict(kept.inputs.parameters) == {"bias correction": "said"}
