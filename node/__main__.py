@@ -7,13 +7,16 @@ Exit codes: 0 done; 1 done, and something needs attention; 2 the command or the 
 from __future__ import annotations
 
 import json
+import os
 import sys
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from dicom_templates.kinds import Item
 from node.config import Config, load_config
@@ -39,6 +42,7 @@ errors = Console(stderr=True, soft_wrap=True, highlight=False)
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The node's config.toml.", metavar="FILE")]
 DEFAULT_CONFIG = Path("config.toml")
 _REPORT_HELP = "Rates, overlap, oracle and pictures, in DIR/report; without --patients of the cohort there."
+_PROCESSES_HELP = "Processes, one per core and at most 4 unless told; they change no byte."
 _OBJECTS_HELP = f"Objects to make, with commas between: {', '.join(Item)}."
 
 
@@ -155,7 +159,7 @@ def score(
     restaging: Annotated[Path | None, typer.Option(help="Folder with the restaging exam.", metavar="DIR")] = None,
     objects: Annotated[str, typer.Option(help=_OBJECTS_HELP, metavar="LIST")] = "report,seg,summary",
     config: Annotated[
-        Path | None, typer.Option("--config", "-c", help="Take [scoring] and [[series_rule]] from here.")
+        Path | None, typer.Option("--config", "-c", help=escape("Take [scoring] and [[series_rule]] from here."))
     ] = None,
 ) -> None:
     """Score the exams in two folders, without a PACS: the same findings as the node's for the same files."""
@@ -186,7 +190,9 @@ def score(
 def classify(
     folder: Annotated[Path, typer.Argument(help="Folder with DICOM files, at any depth.", metavar="DIR")],
     as_json: Annotated[bool, typer.Option("--json", help="Plain data for programs.")] = False,
-    config: Annotated[Path | None, typer.Option("--config", "-c", help="Take [[series_rule]] from here.")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help=escape("Take [[series_rule]] from here."))
+    ] = None,
 ) -> None:
     """What each series is: role, b-values, confidence and reason; what is no DICOM is named."""
     from node.classified import classify_folder, render_classified
@@ -202,17 +208,18 @@ def classify(
 
 @app.command()
 def phantom(
+    context: typer.Context,
     out: Annotated[Path, typer.Option(help="Folder for the cohort.", metavar="DIR")],
     patients: Annotated[int | None, typer.Option(min=1, help="How many patients; 20 unless told.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same cohort.")] = 1,
     sites: Annotated[str, typer.Option(help="Hospitals, each with its scanner and habits.", metavar="A,B,…")] = "",
     preset: Annotated[str, typer.Option(help="small (quick) or full (clinical matrices).")] = "small",
-    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help=_PROCESSES_HELP)] = min(os.cpu_count() or 1, 4),
     report: Annotated[bool, typer.Option("--report", help=_REPORT_HELP)] = False,
 ) -> None:
-    """Write a synthetic cohort with a known truth: DICOM exams and cohort.csv."""
+    """Write a synthetic cohort with a known truth: DICOM exams and cohort.csv. Another cohort there is left alone."""
     from node.progress import bars
-    from pipelines.phantom.cohort import PRESETS, choose_sites, write_cohort
+    from pipelines.phantom.cohort import PRESETS, CohortHeld, choose_sites, write_cohort
     from pipelines.phantom.report import write_report
 
     if preset not in PRESETS:
@@ -221,10 +228,17 @@ def phantom(
         chosen = choose_sites(sites)
     except ValueError as error:
         raise typer.BadParameter(f"--sites: {error}") from error
+    if report_alone := report and patients is None:
+        _refuse_options(context, ("seed", "sites", "preset", "workers"))
+        if not (out / "cohort.csv").exists():
+            _leave(f"{out}: no cohort.csv to report on; --patients N writes a cohort", UNFIT)
     with bars() as advance:
-        if patients is not None or not (report and (out / "cohort.csv").exists()):
+        if not report_alone:
             count, told = patients or 20, partial(advance, "patients")
-            write_cohort(out, count, seed, preset=PRESETS[preset], sites=chosen, workers=workers, progress=told)
+            try:
+                write_cohort(out, count, seed, preset=PRESETS[preset], sites=chosen, workers=workers, progress=told)
+            except CohortHeld as held:
+                _leave(str(held), UNFIT)
             console.print(f"{count} patients in {out}", markup=False)
         if report:
             try:
@@ -267,6 +281,14 @@ def demo(
     from node.demo import demo as run
 
     run(out, console)
+
+
+def _refuse_options(context: typer.Context, names: Sequence[str]) -> None:
+    """Options that say what a cohort is made like, given where none is made."""
+    for name in names:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise typer.BadParameter(f"--{name} says what is written, and --report without --patients writes no cohort")
 
 
 def _configured(path: Path) -> Config:

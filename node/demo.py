@@ -69,7 +69,7 @@ def demo(out: Path, console: Console) -> None:
     finally:
         archive.close()
     report = _report(archive.received, truth)
-    (out / "report.txt").write_text(report)
+    (out / "report.txt").write_text(report, encoding="utf-8")
     _write_summary(archive.received, out)
     console.print(report, markup=False, highlight=False, soft_wrap=True)
     console.print(f"left in {out}: results/*.dcm, report.txt, summary.png, summary.pdf", markup=False)
@@ -90,7 +90,7 @@ def _node(out: Path, ports: Ports) -> Iterator[subprocess.Popen[bytes]]:
     folder = out / "node"
     folder.mkdir()
     config = folder / "config.toml"
-    config.write_text(_CONFIG.format(ports=ports, node=NODE_TITLE, pacs=PACS_TITLE))
+    config.write_text(_CONFIG.format(ports=ports, node=NODE_TITLE, pacs=PACS_TITLE), encoding="utf-8")
     with (folder / "log.txt").open("wb") as log:
         command = [sys.executable, "-m", "node", "serve", "--config", str(config)]
         process = subprocess.Popen(command, stdout=log, stderr=log)

@@ -92,13 +92,13 @@ def _identity(case: CaseFiles, wanted: Wanted) -> ResultIdentity:
 def _write(findings: Findings, results: tuple[Result, ...], out: Path) -> FolderScore:
     out.mkdir(parents=True, exist_ok=True)
     plain = findings_json(findings)
-    (out / "findings.json").write_text(json.dumps(plain, indent=1, sort_keys=True))
+    (out / "findings.json").write_text(json.dumps(plain, indent=1, sort_keys=True), encoding="utf-8")
     report = ""
     for name, result in named(results):
         write_part10(result.dataset, out / f"{name}.dcm")
         if result.kind is Kind.REPORT:
             report = report_text(result.dataset)
-            (out / "report.txt").write_text(report)
+            (out / "report.txt").write_text(report, encoding="utf-8")
         if result.kind is Kind.SUMMARY:
             imsave(out / "summary.png", result.dataset.pixel_array)
         if result.kind is Kind.PDF:

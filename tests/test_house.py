@@ -25,7 +25,16 @@ LONG_FUNCTIONS: Mapping[str, str] = {"node.migrations": "a migration is one list
 # Within node, from the bottom up. A station never imports another one: they meet in tables.
 BOTTOM = {"node.errors", "node.records"}
 PURE = {"node.demographics", "node.exams", "node.flow", "node.identity", "node.match", "node.words"}
-STATE = {"node.database", "node.schema", "node.lease", "node.ledger", "node.store", "node.jobs", "node.outbox"}
+STATE = {
+    "node.database",
+    "node.schema",
+    "node.due",
+    "node.lease",
+    "node.ledger",
+    "node.store",
+    "node.jobs",
+    "node.outbox",
+}
 STATIONS = {"node.receive", "node.settle", "node.plan", "node.work", "node.send", "node.verify", "node.query"}
 # Who may construct stations or call into them.
 COMPOSERS = {"node.app", "node.__main__", "node.demo"}

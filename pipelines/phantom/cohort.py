@@ -9,11 +9,13 @@
     DIR/PATIENT/truth/restaging.dcm
 
 The same seed gives the same bytes on one machine. Patient i is the same whatever the number of patients and workers;
-another choice of sites may move it to another scanner, and then its images differ, its truth does not.
+another choice of sites may move it to another scanner, and then its images differ, its truth does not. A folder that
+holds another cohort is left as it is.
 """
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -31,7 +33,7 @@ from pipelines.phantom.latents import Histology
 from pipelines.phantom.lesion import draw_lesion
 from pipelines.phantom.patient import Latents, VirtualPatient, draw_patient, stream
 from pipelines.phantom.rectum import Wall, baseline_wall, draw_ripples, restaging_wall
-from pipelines.phantom.row import Measured, PatientRow, row_of, write_rows
+from pipelines.phantom.row import COLUMNS, Measured, PatientRow, row_of, write_rows
 from pipelines.phantom.signal import noise_free_adc, tissues_of
 from pipelines.phantom.site import FULL, SITES, SMALL, Preset, Site
 from pipelines.phantom.truth import write_truth
@@ -40,9 +42,12 @@ __all__ = [
     "FULL",
     "PRESETS",
     "SMALL",
+    "CohortHeld",
+    "CohortPlan",
     "PatientRow",
     "Preset",
     "choose_sites",
+    "refuse_other_cohort",
     "simulate_patient",
     "write_cohort",
     "write_patient",
@@ -174,6 +179,39 @@ class CohortPlan:
         return write_patient(out, self.seed, index, preset=self.preset, sites=self.sites)
 
 
+class CohortHeld(ValueError):
+    """The folder holds a cohort.csv that would be lost."""
+
+
+def refuse_other_cohort(out: Path, plan: CohortPlan) -> None:
+    """Raises CohortHeld where ``out``/cohort.csv has any line that this plan would not write again."""
+    path = out / "cohort.csv"
+    if not path.exists():
+        return
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        reader = csv.DictReader(file)
+        lines = list(reader)
+    if tuple(reader.fieldnames or ()) != COLUMNS:
+        raise CohortHeld(f"{path} is not a synthetic cohort of this program: nothing was written, name another folder")
+    if difference := _difference(lines, plan):
+        raise CohortHeld(f"{path} {difference}: nothing was written, name another folder")
+
+
+def _difference(lines: Sequence[dict[str, str]], plan: CohortPlan) -> str:
+    if [line["index"] for line in lines] != [str(index) for index in range(len(lines))]:
+        return "was changed since it was written"
+    for name, wanted in (("seed", str(plan.seed)), ("preset", plan.preset.name)):
+        if other := sorted({line[name] or "none" for line in lines} - {wanted}):
+            return f"is another cohort, with {name} {', '.join(other)} instead of {wanted}"
+    if len(lines) > plan.patients:
+        return f"is another cohort, with {len(lines)} patients, more than {plan.patients}"
+    if [line["site"] for line in lines] != [
+        draw_patient(plan.seed, index, plan.sites).site.name for index in range(len(lines))
+    ]:
+        return f"is another cohort, whose patients are not those of the sites {', '.join(s.name for s in plan.sites)}"
+    return ""
+
+
 def _rows(out: Path, plan: CohortPlan, workers: int) -> Iterator[PatientRow]:
     if workers == 1:
         for index in range(plan.patients):
@@ -198,16 +236,19 @@ def write_cohort(
     """Writes patients 0 … ``patients`` − 1 of the cohort with this seed and its cohort.csv; returns the csv's path.
 
     Patient i is the same (to the byte, on the same machine) whatever ``patients`` and ``workers`` are. ``progress`` is
-    called with (done, total). Raises ValueError for a count, seed, worker number or list of sites that makes no cohort.
+    called with (done, total). Raises ValueError for a count, seed, worker number or list of sites that makes no cohort,
+    and CohortHeld where ``out`` holds another one; the same one is written again, and may get more patients.
     """
     if patients < 1 or seed < 0 or workers < 1 or not sites:
         wanted = f"{patients}, {seed}, {workers} and {len(sites)} sites"
         raise ValueError(f"a cohort needs patients ≥ 1, seed ≥ 0, workers ≥ 1 and a site, not {wanted}")
+    plan = CohortPlan(patients, seed, preset, tuple(sites))
+    refuse_other_cohort(out, plan)
     out.mkdir(parents=True, exist_ok=True)
     path = out / "cohort.csv"
     path.unlink(missing_ok=True)  # the csv is there only when the cohort is whole
     rows = []
-    for row in _rows(out, CohortPlan(patients, seed, preset, tuple(sites)), workers):
+    for row in _rows(out, plan, min(workers, patients)):
         rows.append(row)
         if progress is not None:
             progress(len(rows), patients)

@@ -150,6 +150,13 @@ class PatientRow:
         return {name: _written(value) for name, value in values.items()}
 
 
+COLUMNS = (
+    *(f.name for f in fields(PatientRow) if f.name != "probabilities"),
+    "p_good_response",
+    *PROBABILITY_COLUMNS.values(),
+)
+
+
 def _written(value: object) -> str:
     return "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
 

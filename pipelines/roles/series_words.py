@@ -10,10 +10,29 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_TREATED = (
-    r"(?! ?(?:op|crt|rct|rt|chemo\w*|treat\w*|therap\w*|nact|neo\w*|tx|pros\w*)\b)"  # "post CRT": not of an agent
+# What images are taken before and after that is no contrast agent: "post TNT", "pre OP", "après la RCT", "dopo 6 mesi".
+_TREATMENT = (
+    r"op|\w*operat\w*|operac\w*|opera[cz]i\w*|intervent\w*|chir\w*|cirug\w*|cirurg\w*|surg\w*|resec\w*|resek\w*|excis\w*"
+    r"|biops\w*|bx|tem|tamis|tme|lar|esd|emr|polyp\w*|stent\w*|anastom\w*|ileostom\w*|stoma"
+    r"|l?[cr]?[cr]t|[ls]?ccrt|[ls]c ?c?rt|l?n?a?crt|r[ct]x|rcht|rch|rth|qrt|qt|rtct|ctrt|xrt|rxt|ctx|tx|tnt|nact|neo\w*|pros\w*"
+    r"|radi(?:at|o)\w*|brachy\w*|irradi\w*|\w*strahl\w*|bestraling|kobalt|chemo\w*|chimio\w*|chemio\w*|quimio\w*|kemo\w*"
+    r"|folf\w*|cap[e]?ox\w*|xelox|\w*immun\w*|indu[ck]\w*|[ck]onsolid\w*|treat\w*|therap\w*|terap\w*|behand\w*|trat\w*|tto"
+    r"|\d+ ?(?:gy|fx|fractions?)|\d+ ?x ?\d+|(?:long|short|full|concurrent|total)(?: course)?"
+    r"|\d+ ?(?:w(?:ee)?ks?|w|mo(?:nth)?s?|wochen?|monate?n?|weken|maanden|semanas?|semaines?|settiman\w*|mes\w*|mois|days?|tage?n?)"
+    r"|void\w*|micturi\w*|mi[ck]tion\w*|evac\w*|defa?e[ck]\w*|fill\w*|enema|gel|buscopan|glucagon|process\w*"
+    r"|операц\w*|лучев\w*|хим\w*|терап\w*|лечени\w*"
 )
-_AGENT = r"(?:contraste?|kontrast\w*|gd|gad\w*|km|mdc|ce|cm|inj\w*|iv|civ|pdc|prohance|dotarem|gadovist)"
+_TREATED = (
+    rf"(?! ?(?:(?:l[ae]s?|il|el|der?|die|the|een|un[ae]?) )?(?:{_TREATMENT})\b)"
+    r"(?! ?(?:[放化]|手[术術]|[术術]|治[疗療]|新辅助|新輔助|수술|치료|방사선|항암))"
+)
+_NOT_WEEKS = r"(?<!weeks )(?<!wks )(?<!months )(?<!wochen )(?<!monate )"
+_POST = rf"{_NOT_WEEKS}\bpost\b{_TREATED}"
+_APRES = rf"\b(?:apres|dopo)\b{_TREATED}"
+_AGENT = (
+    r"(?:(?:iv |i v )?(?:contr(?:ast\w*)?|kontra(?:s|st)\w*|gd|gad\w*|km|mdc|ce|cm|inj\w*|iniez\w*|iv|civ|pdc"
+    r"|prohance|dotarem|magnevist|omniscan|multihance|primovist|eovist|clariscan|elucirem|vueway))"
+)
 _NOT_FAT = r"(?! ?(?:fs|fat\w*|fett\w*|sat\w*|grasso|vet\w*))"  # "without FS": not of an agent
 
 LOCALIZER = re.compile(
@@ -25,8 +44,9 @@ REFERENCE = re.compile(
     r"|\b(b0|b1|field) ?map(ping)?\b"
 )
 CALCULATED = re.compile(
-    r"calc ?b ?val|\bcalc(ulated)?\b|\bsynth|\bsyn ?b\b|\bsynb\b|\bcomputed\b|\bcdwi\b|\bs?cb ?\d{3,4}\b|extrapolated"
-    r"|\bberechnet|\bcalcul[ea]|\bcalcolat|计算|計算"
+    r"calc ?b ?val|\bcalc(ulated)?\b|\bcalc ?b|\bsyn(th|tet|tes)|\bsint[ei]|\bsyn ?(b|dwi)|\bcomp ?b ?\d|\bcomputed\b|\b[cv]dwi\b"
+    r"|\bs?cb ?\d{3,4}\b|\bextrap|\bvirtual|\bb ?\d{3,4} ?(calc|syn|comp\b|extrap)|\b(be|er|hochge)rechnet|\bcalcul[ea]"
+    r"|\bcalcolat|计算|計算|合成|外推"
 )
 ADC = re.compile(r"(?<![a-z])d?adc(?![a-z])|apparent diffusion coeff|表观(弥散|扩散)系数")
 NOT_ADC = re.compile(r"(?<![a-z])e ?adc(?![a-z])|exponential (adc|apparent)|\bexp adc\b")
@@ -54,22 +74,26 @@ DYNAMIC = re.compile(
     r"|动态|動態|ダイナミック"
 )
 UNENHANCED = re.compile(
-    rf"\bpre\b{_TREATED}|\bpre ?{_AGENT}\b|\bprae ?{_AGENT}\b|\bnativ\w*|\bnon ?{_AGENT}\b|\bno ?{_AGENT}\b"
-    rf"|\bwithout\b{_NOT_FAT}|\bw ?o\b{_NOT_FAT}|unenhanced|\bnon ?enhanced|\bplain\b"
-    rf"|\bohne\b{_NOT_FAT}|\bvor {_AGENT}\b|\bsans {_AGENT}\b|\bavant {_AGENT}\b|\bs[ei][nm] {_AGENT}\b|\bsin cte\b"
-    rf"|\bzonder\b{_NOT_FAT}|\bvoor {_AGENT}\b|\bblanco\b|\bsenza {_AGENT}\b|\bprima (del? )?{_AGENT}\b|\bbasale\b"
-    r"|平扫|平掃|単純|造影前|增强前|增強前|조영 ?전|бесконтраст|без контраст|до контраст|нативн"
+    rf"\bpre\b{_TREATED}|\bpr(?:e|ae|a) ?{_AGENT}\b|\bnativ\w*|\bn(?:on|o|ot) ?{_AGENT}\b|\b(?:non|un|not) ?enh\w*|\bplain\b"
+    rf"|\bwithout\b{_NOT_FAT}|\bw ?o\b{_NOT_FAT}|\bw ?out\b{_NOT_FAT}|\bohne\b{_NOT_FAT}|\bzonder\b{_NOT_FAT}|\bblanco\b"
+    rf"|\b(?:before|prior to|vor(?: de[rm])?|voor|avant(?: l[ae]?)?|antes(?: d[aeo]l?)?|prima(?: del{{1,2}}[ao]?)?"
+    rf"|przed|pred|for|før|fore|innan|ennen) {_AGENT}\b|\b(?:o|s|ss|minus|bez|utan|uden|uten|ilman|kein\w*|geen) {_AGENT}\b"
+    rf"|\bo ?km\b|\bsans {_AGENT}\b|\bs[ei][nm] {_AGENT}\b|\bsin cte\b|\bsenza {_AGENT}\b|\bbasale\b"
+    rf"|\b{_AGENT} ?(?:frei\w*|los\w*|free|s[iı]z|minus|none|off|nein|neg(?:ativ\w*)?)\b|\bc minus\b|\bminus c\b"
+    r"|平扫|平掃|単純|(?:造影|增[强強]|注射|注药|打药)前|[非未不無无](?:造影|增[强強])|没有?(?:造影|增[强強])|(?:造影|增[强強])(?:なし|無|无)"
+    r"|비 ?조영|조영제? ?(?:없|미)|조영제? ?전|бесконтраст|не ?контраст|без (?:в в )?(?:контраст|усил|ку\b)|до контраст|нативн"
 )
 ENHANCED = re.compile(
-    rf"\+ ?c\b|\bc\+|contrast|kontrast|\bpost\b{_TREATED}|\bpost ?{_AGENT}\b|\+ ?{_AGENT}\b|\b(gd|gad\w*|ce|km|mdc)\b"
-    rf"|\bcemr|\bt1 ?ce\b|\benhanced\b|\bapres\b|\bavec {_AGENT}\b|\binj(ect\w*|ektion|ezione)?\b"
-    rf"|\bco[nm] {_AGENT}\b|\bcon cte\b|\bcivs?\b|\bdopo\b|\bmet {_AGENT}\b|\bna {_AGENT}\b|\bnach {_AGENT}\b"
+    rf"\+ ?c\b|\bc ?\+|(?<!phase )contrast|kontra(?:s|st)|{_POST}|\bpost ?{_AGENT}\b|\+ ?{_AGENT}\b|\b(gd|gad\w*|ce|km|mdc)\b"
+    rf"|\bcemr|\bt1 ?ce\b|\benhanced\b|{_APRES}|\bavec {_AGENT}\b|\binj(ect\w*|ektion|ezione)?\b|\bm ?km\b"
+    rf"|\bco[nm] {_AGENT}\b|\bcon cte\b|\bcivs?\b|\bmet {_AGENT}\b|\bna {_AGENT}\b|\bnach {_AGENT}\b"
     rf"|\bmit {_AGENT}\b|\bpos {_AGENT}\b|增强|增強|造影|조영 ?후|조영 ?증강|контраст"
 )
 BOTH = re.compile(
     r"\bpre (?:(?:and|und|et|e|y|en) |\+ ?)?post\b|\bw wo\b|\bwo w\b|\bw o (?:(?:and|\+) ?)?w\b|\bw (?:and|\+) ?w ?o\b"
     r"|\bwith (?:and|or|\+) ?without\b|\bwithout (?:and|\+) ?with\b|\bohne (?:und|\+) ?mit\b|\bmit (?:und|\+) ?ohne\b"
     r"|\bsans et avec\b|\bsin y con\b|\bsenza e con\b|\bsem e com\b|平扫 ?\+ ?增强|単純 ?\+? ?造影"
+    rf"|± ?(?:c|{_AGENT})\b"
 )
 DIXON = re.compile(r"dixon|\bideal\b|\bflex\b|\bwfi\b|\bwfop\b")
 DIXON_WORDS = (
@@ -82,12 +106,26 @@ DIXON_WORDS = (
 NO_AGENT = {"", "NO", "NONE", "N", "0", "OFF", "KEIN", "NEIN", "NON", "NO CONTRAST", "N/A", "NA", "NULL", "-", "OHNE"}
 
 _ACCENTS = re.compile("[\u0300-\u036f]")
+_AFTER = re.compile(rf"{_POST}|{_APRES}|\bnach {_AGENT}\b|\bc\+|\+ ?c\b")
+_SHORT = r"(?:c|gd|gado?|gadolinium|km|mdc|ce|contrast\w*|kontrast\w*)"
+_SIGNS = (
+    (re.compile(r"\+ ?/ ?[-−–]|\+[-−–]"), "±"),
+    (re.compile(r"\(\s*\+\s*\)"), "+"),
+    (re.compile(r"\(\s*[-−–]\s*\)"), " minus "),
+    (re.compile(rf"(?<![a-z0-9])({_SHORT})(?:[-−–](?=[\s_]|$)|\s[-−–]\s*$)", re.IGNORECASE), r"\1 minus "),
+    (re.compile(rf"(?<=[\s_])[-−–](?={_SHORT}(?![a-z0-9]))", re.IGNORECASE), "±"),
+)
 
 
 def plain(name: str) -> str:
-    """A name as the patterns take it. Accents of other scripts than Latin, Greek and Cyrillic stay."""
+    """A name as the patterns take it. Accents of other scripts than Latin, Greek and Cyrillic stay.
+
+    A minus that means "without" becomes the word, a dash that may be one (before an agent) the sign ±.
+    """
+    for pattern, sign in _SIGNS:
+        name = pattern.sub(sign, name)
     stripped = unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFKD", name.lower())))
-    return re.sub(r"[^\w+]+|_", " ", stripped)
+    return re.sub(r"[^\w+±]+|_", " ", stripped)
 
 
 def enhancement_named(words: str) -> str:
@@ -95,10 +133,5 @@ def enhancement_named(words: str) -> str:
     if BOTH.search(words):
         return "both"
     if UNENHANCED.search(words):
-        rest = UNENHANCED.sub(" ", words)
-        return (
-            "both"
-            if re.search(rf"\bpost\b{_TREATED}|\bapres\b|\bnach {_AGENT}\b|\bc\+|\+ ?c\b", rest)
-            else "unenhanced"
-        )
+        return "both" if _AFTER.search(UNENHANCED.sub(" ", words)) else "unenhanced"
     return "enhanced" if ENHANCED.search(words) else ""

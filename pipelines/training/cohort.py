@@ -28,6 +28,7 @@ from pipelines.inputs.cache import folder_digest
 
 REQUIRED = ("patient_id", "site", "baseline", "restaging", "good_response")
 TRUE_PROBABILITY = "p_good_response"
+_SURPLUS = "surplus cells"
 OUTCOMES = {"1": True, "true": True, "0": False, "false": False}
 
 
@@ -83,11 +84,11 @@ def read_cohort(folder: Path) -> Cohort:
         raise CohortError(file, ["the file does not exist; a cohort folder holds cohort.csv"]) from error
     except UnicodeDecodeError as error:
         raise CohortError(file, [f"is not UTF-8 ({error.reason}); save it as UTF-8"]) from error
-    reader = csv.DictReader(text.splitlines())
+    reader = csv.DictReader(text.splitlines(), restkey=_SURPLUS)
     missing = [name for name in REQUIRED if name not in (reader.fieldnames or ())]
     if missing:
         raise CohortError(file, [f"row 1: column '{name}' is missing" for name in missing])
-    rows = list(enumerate(reader, start=2))
+    rows = [(reader.line_num, row) for row in reader]
     problems = [problem for number, row in rows for problem in _row_problems(folder, number, row)]
     problems += _duplicates(rows)
     if not rows:
@@ -103,6 +104,11 @@ def read_cohort(folder: Path) -> Cohort:
 
 
 def _row_problems(folder: Path, number: int, row: Mapping[str, str | None]) -> Iterator[str]:
+    if any(cell.strip() for cell in row.get(_SURPLUS) or ()):
+        yield f"row {number}: has more cells than there are columns; a cell with a comma in it stands in quotes"
+    if cut_off := [name for name in REQUIRED if row[name] is None]:
+        yield from (f"row {number}, column '{name}': is missing: the row ends before it" for name in cut_off)
+        return
     value = {name: (row.get(name) or "").strip() for name in (*REQUIRED, TRUE_PROBABILITY)}
     if not value["patient_id"]:
         yield f"row {number}, column 'patient_id': is empty"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import logging
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,10 +14,14 @@ from pathlib import Path
 
 import pytest
 import structlog
+from rich.text import Text
+from typer.main import get_command
 
+import node
 from node.__main__ import app, main
 from node.app import opened
 from node.config import load_config
+from pipelines.phantom.cohort import write_cohort
 from tests.dicom_files import BASELINE, RESTAGING, exam, of_other_patient, t2_axial, write
 from tests.node.conftest import Bench
 from tests.running_node import write_config
@@ -294,3 +300,85 @@ def test_bundles_that_are_not_there_are_one_line_and_2(restage: Restage, tmp_pat
     ran = restage("score", *folders, "--config", tmp_path / "config.toml")
     assert ran.code == 2
     assert "nowhere" in ran.line
+
+
+# --- help, and what is written ------------------------------------------------------------------------------------
+
+
+def test_every_help_text_is_shown_with_its_brackets() -> None:
+    """Sections of config.toml stand in brackets, which are markup to the library that prints the help."""
+    told = [parameter.help for command in get_command(app).commands.values() for parameter in command.params]  # type: ignore[attr-defined]  # a group
+    shown = [Text.from_markup(text or "").plain for text in told]
+    assert shown == [(text or "").replace("\\", "") for text in told]
+    assert "Take [scoring] and [[series_rule]] from here." in shown
+    assert "Take [[series_rule]] from here." in shown
+
+
+@pytest.mark.parametrize("name", ["folders", "demo"])
+def test_text_is_written_as_utf8_whatever_the_machines_language(name: str) -> None:
+    """A report says "cm³": with the C locale's ASCII, or a Windows code page, it could not be written."""
+    tree = ast.parse((Path(node.__file__).parent / f"{name}.py").read_text(encoding="utf-8"))
+    calls = [one for one in ast.walk(tree) if isinstance(one, ast.Call) and isinstance(one.func, ast.Attribute)]
+    writing = [one for one in calls if isinstance(one.func, ast.Attribute) and one.func.attr == "write_text"]
+    assert writing
+    assert all("encoding" in {keyword.arg for keyword in one.keywords} for one in writing)
+
+
+# --- phantom -----------------------------------------------------------------------------------------------------
+
+HOSPITAL = "patient_id,site,baseline,restaging,good_response\nP1,A,P1/baseline,P1/restaging,1\n"
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_cohort(tmp_path_factory.mktemp("cohort"), 1, 5).parent
+
+
+@pytest.fixture
+def cohort(written: Path, tmp_path: Path) -> Path:
+    """A folder with one patient's line of the cohort with seed 5."""
+    shutil.copy(written / "cohort.csv", tmp_path)
+    return tmp_path
+
+
+def test_a_cohort_of_a_hospital_is_never_written_over(restage: Restage, tmp_path: Path) -> None:
+    (tmp_path / "cohort.csv").write_text(HOSPITAL)
+    ran = restage("phantom", "--out", tmp_path, "--patients", 1, "--workers", 1)
+    assert ran.code == 3
+    assert "cohort.csv" in ran.line
+    assert "not a synthetic cohort" in ran.line
+    assert (tmp_path / "cohort.csv").read_text() == HOSPITAL
+    assert [path.name for path in tmp_path.iterdir()] == ["cohort.csv"]
+
+
+@pytest.mark.parametrize("other", [["--seed", 6], ["--seed", 5, "--preset", "full"], ["--seed", 5, "--sites", "C"]])
+def test_another_cohort_is_never_written_over(restage: Restage, cohort: Path, other: list[object]) -> None:
+    before = (cohort / "cohort.csv").read_bytes()
+    ran = restage("phantom", "--out", cohort, "--patients", 1, "--workers", 1, *other)
+    assert ran.code == 3
+    assert "another" in ran.line
+    assert (cohort / "cohort.csv").read_bytes() == before
+
+
+def test_the_same_command_again_writes_the_same(restage: Restage, cohort: Path) -> None:
+    before = (cohort / "cohort.csv").read_bytes()
+    assert restage("phantom", "--out", cohort, "--patients", 1, "--seed", 5).code == 0
+    assert (cohort / "cohort.csv").read_bytes() == before
+
+
+def test_a_report_needs_a_cohort(restage: Restage, tmp_path: Path) -> None:
+    ran = restage("phantom", "--out", tmp_path / "typo", "--report")
+    assert ran.code == 3
+    assert "typo" in ran.line
+    assert "no cohort.csv" in ran.line
+    assert not (tmp_path / "typo").exists()
+
+
+@pytest.mark.parametrize("option", [["--seed", 99], ["--sites", "A"], ["--preset", "full"], ["--workers", 2]])
+def test_a_report_of_what_is_there_takes_no_option_of_what_is_made(
+    restage: Restage, cohort: Path, option: list[object]
+) -> None:
+    ran = restage("phantom", "--out", cohort, "--report", *option)
+    assert ran.code == 2
+    assert str(option[0]) in ran.err
+    assert "--patients" in ran.err

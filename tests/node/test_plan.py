@@ -483,7 +483,8 @@ def test_a_planner_and_a_worker_that_never_agree_end_with_words_for_a_person(pai
     assert paired.jobs() == [(1, "ABANDONED"), (2, "ABANDONED"), (3, "FAILED")]
     (patient,) = read_status(paired.database)["patients"]
     assert "restart `restage serve`" in patient["pairs"][0]["jobs"][-1]["reason"]
-    with_rules(paired, NO_DIFFUSION).plan(PatientKey("P1", ""), anew=True)  # as after that restart
+    (pair,) = paired.rows(pair_table)
+    with_rules(paired, NO_DIFFUSION).plan(PatientKey(pair.patient_id, pair.issuer), anew=True)  # after that restart
     assert paired.jobs()[2:] == [(3, "SUPERSEDED"), (4, "READY")]
 
 

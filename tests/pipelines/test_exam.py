@@ -95,6 +95,25 @@ def test_the_dwi_with_more_b_values_is_taken(maker: Maker) -> None:
     assert files.chosen[Role.DWI].role.b_values == (50, 400, 800)
 
 
+def test_the_adc_map_whose_header_says_most_is_taken_before_a_finer_one(maker: Maker) -> None:
+    typed = {"SeriesDescription": "ADC", "ImageType": ["DERIVED", "PRIMARY", "DIFFUSION", "ADC"]}
+    named = {"SeriesDescription": "ADC late", "ImageType": ["DERIVED", "PRIMARY", "OTHER"]}
+    sure = maker.slices(np.ones(SHAPE), Grid(spacing=(3.0, 1.0, 1.0)), DWI, **typed, AcquisitionTime="100000")
+    finer = maker.slices(np.ones(SHAPE), Grid(spacing=(3.0, 0.6, 0.6)), DWI, **named, AcquisitionTime="101000")
+    files = assembled(maker, finer, sure)
+    assert files.chosen[Role.ADC].role.series_uid == sure[0].SeriesInstanceUID
+    assert "the one whose header says more surely what it is" in files.choices[0]
+
+
+def test_a_diffusion_image_named_for_its_map_too_does_not_take_the_maps_place(maker: Maker) -> None:
+    types = {"map": ["DERIVED", "PRIMARY", "ADC"], "image": ["DERIVED", "PRIMARY", "OTHER"]}
+    adc = maker.slices(np.ones(SHAPE), Grid(), DWI, SeriesDescription="ADC", ImageType=types["map"])
+    b = {"SeriesDescription": "DWI/ADC b1000", "DiffusionBValue": 1000.0, "ImageType": types["image"]}
+    files = assembled(maker, adc, maker.slices(np.ones(SHAPE), Grid(), DWI, **b))
+    assert files.chosen[Role.ADC].role.description == "ADC"
+    assert [role.code for role in files.refused] == [Code.DERIVED_SERIES]
+
+
 def test_refused_series_are_kept_by_name_and_the_exam_knows_patient_and_day(maker: Maker) -> None:
     good = maker.slices(np.ones(SHAPE), Grid(), T2)
     localizer = maker.slices(np.ones(SHAPE), Grid(), T2, SeriesDescription="t2_loc sag")

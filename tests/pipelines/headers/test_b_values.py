@@ -99,10 +99,21 @@ def test_the_standard_attribute_comes_first() -> None:
     assert b_value(dataset) == 600
 
 
-def test_canon_writes_it_into_the_image_comments() -> None:
+@pytest.mark.parametrize(
+    ("manufacturer", "expected"), [("CANON_MEC", 1500), ("TOSHIBA_MEC", 1500), ("SIEMENS", None), ("", None)]
+)
+def test_canon_alone_writes_it_into_the_image_comments(manufacturer: str, expected: float | None) -> None:
     dataset = Dataset()
-    dataset.ImageComments = "b=1500(0.0,0.0,1.0)"
-    assert b_value(dataset) == 1500
+    dataset.Manufacturer, dataset.ImageComments = manufacturer, "b=1500(0.0,0.0,1.0)"
+    assert b_value(dataset) == expected
+
+
+def test_where_the_creator_was_lost_its_usual_block_is_read_unless_it_is_anothers() -> None:
+    lost = Dataset()
+    lost.Manufacturer = "SIEMENS"
+    lost.add_new(0x0019100C, "IS", "700")
+    assert b_value(lost) == 700
+    assert b_value(private("SIEMENS", 0x19, "SOMEONE ELSE", 0x0C, "IS", "700")) is None
 
 
 def test_an_enhanced_frame_without_direction_and_b_value_is_unweighted() -> None:

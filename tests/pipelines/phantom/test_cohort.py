@@ -12,7 +12,17 @@ import pydicom
 import pytest
 
 from pipelines.phantom import row as row_module
-from pipelines.phantom.cohort import SimulatedPatient, choose_sites, simulate_patient, write_cohort, write_patient
+from pipelines.phantom.cohort import (
+    PRESETS,
+    CohortHeld,
+    CohortPlan,
+    SimulatedPatient,
+    choose_sites,
+    refuse_other_cohort,
+    simulate_patient,
+    write_cohort,
+    write_patient,
+)
 from pipelines.phantom.exam import SimulatedExam
 from pipelines.phantom.oracle import read_truth
 from pipelines.phantom.patient import draw_patient
@@ -193,3 +203,35 @@ def test_the_axial_t2_after_therapy_is_dark_in_the_planted_share(simulated: list
             continue
         bright = np.percentile(values, 80)
         assert (values < 0.58 * bright).mean() == pytest.approx(one.patient.latents.fibrosis, abs=0.15)
+
+
+def held(folder: Path, line: str) -> str:
+    """What is said of a folder whose cohort.csv holds this."""
+    (folder / "cohort.csv").write_text(line, encoding="utf-8")
+    with pytest.raises(CohortHeld) as refused:
+        refuse_other_cohort(folder, CohortPlan(2, SEED))
+    return str(refused.value)
+
+
+def test_a_folder_may_be_written_again_and_to_more_patients_but_to_no_other_cohort(cohort: Path) -> None:
+    for same in (CohortPlan(2, SEED), CohortPlan(5, SEED)):
+        refuse_other_cohort(cohort, same)
+    refuse_other_cohort(cohort / "new", CohortPlan(1, 1))
+    others = {
+        "2 patients": CohortPlan(1, SEED),
+        f"seed {SEED}": CohortPlan(2, SEED + 1),
+        "preset small": CohortPlan(2, SEED, PRESETS["full"]),
+        "sites": CohortPlan(2, SEED, sites=choose_sites("C")),
+    }
+    for named, plan in others.items():
+        with pytest.raises(CohortHeld, match=named):
+            refuse_other_cohort(cohort, plan)
+
+
+def test_a_table_that_is_not_as_it_was_written_is_kept(cohort: Path, tmp_path: Path) -> None:
+    header, first, second = (cohort / "cohort.csv").read_text(encoding="utf-8").splitlines()
+    assert "not a synthetic cohort" in held(tmp_path, "patient_id,site\nP1,A\n")
+    assert "not a synthetic cohort" in held(tmp_path, f"{header},remark\n{first},mine\n")
+    assert "not a synthetic cohort" in held(tmp_path, "")
+    assert "changed" in held(tmp_path, f"{header}\n{second}\n")
+    assert "changed" in held(tmp_path, f"{header}\n{first[:40]}\n")

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydicom import Dataset
+from pydicom.uid import EnhancedMRImageStorage
 
 from pipelines.contract import Code, Role, SeriesRole
 from pipelines.roles.series import classify
@@ -84,6 +86,15 @@ def test_t1_images_are_told_apart(tmp_path: Path, more: dict[str, Any], expected
         ((), {"SeriesDescription": "FA", "ImageType": ["DERIVED", "PRIMARY", "DIFFUSION", "FA"]}, Code.DERIVED_SERIES),
         ((), {"SeriesDescription": "FA", "PhotometricInterpretation": "RGB"}, Code.COLOUR_MAP),
         ((1500,), {"SeriesDescription": "computed DWI b1500"}, Code.CALCULATED_B_VALUE),
+        ((1500,), {"SeriesDescription": "DWI ADC calcb1500"}, Code.CALCULATED_B_VALUE),
+        (
+            (1000,),
+            {"SeriesDescription": "DWI/ADC b1000", "ImageType": ["DERIVED", "PRIMARY", "OTHER"]},
+            Code.DERIVED_SERIES,
+        ),
+        ((1000,), {"SeriesDescription": "DWI/ADC b1000"}, Role.DWI),
+        ((), {"SeriesDescription": "ADC (10^-6 mm²/s): DWI b1000", "ImageType": DERIVED}, Role.ADC),
+        ((), {"SeriesDescription": "DWI ADC", "ImageType": DERIVED}, Role.ADC),
         ((0,), {"SeriesDescription": "dwi"}, Code.B_VALUES_UNFIT),
         ((50, 800), {"SeriesDescription": "x", "ImageType": DERIVED}, Code.DERIVED_SERIES),
         ((50, 800), {"SeriesDescription": "x", "ImageType": DERIVED, "DiffusionDirectionality": "ISOTROPIC"}, Role.DWI),
@@ -96,3 +107,50 @@ def test_diffusion_images_are_told_from_what_is_made_of_them(
     assert expected in {role.role, role.code}, role
     if role.role is Role.DWI:
         assert role.b_values == b_values
+
+
+def enhanced(folder: Path, stated: str, echo: str, echo_time: float, name: str = "") -> SeriesRole:
+    """The role of eight frames of Enhanced MR whose header states this Acquisition Contrast."""
+    maker = Maker(folder)
+    series = maker.slices(
+        np.ones(SHAPE), Grid(), {"SeriesDescription": name, "ImageType": ["ORIGINAL", "PRIMARY", stated]}
+    )
+    files = []
+    for dataset in series:
+        dataset.SOPClassUID, dataset.AcquisitionContrast = EnhancedMRImageStorage, stated
+        dataset.EchoPulseSequence, dataset.NumberOfFrames = echo, 1
+        groups = Dataset()
+        for keyword, attributes in (
+            ("PlanePositionSequence", {"ImagePositionPatient": list(dataset.ImagePositionPatient)}),
+            ("PlaneOrientationSequence", {"ImageOrientationPatient": list(dataset.ImageOrientationPatient)}),
+            ("PixelMeasuresSequence", {"PixelSpacing": list(dataset.PixelSpacing)}),
+            ("MREchoSequence", {"EffectiveEchoTime": echo_time}),
+            ("MRTimingAndRelatedParametersSequence", {"RepetitionTime": 4000.0 if echo == "SPIN" else 5.0}),
+        ):
+            nested = Dataset()
+            for name_, value in attributes.items():
+                setattr(nested, name_, value)
+            setattr(groups, keyword, [nested])
+        dataset.PerFrameFunctionalGroupsSequence = [groups]
+        files.append(dataset)
+    return classify(maker.headers(files))
+
+
+@pytest.mark.parametrize(
+    ("stated", "echo", "echo_time", "name", "expected"),
+    [
+        ("T1", "GRADIENT", 2.3, "", Role.T1),
+        ("UNKNOWN", "GRADIENT", 2.3, "", Code.NOT_RECOGNISED),
+        ("T2", "SPIN", 100.0, "", Role.T2_AXIAL),
+        ("T1", "SPIN", 100.0, "", Code.NOT_RECOGNISED),
+        ("PROTON_DENSITY", "SPIN", 100.0, "", Code.NOT_RECOGNISED),
+        ("STIR", "SPIN", 100.0, "", Code.NOT_RECOGNISED),
+        ("PERFUSION", "GRADIENT", 2.3, "", Code.DYNAMIC_SERIES),
+        ("DIFFUSION", "SPIN", 70.0, "", Code.B_VALUE_UNKNOWN),
+    ],
+)
+def test_the_contrast_that_an_enhanced_header_states_counts_as_its_name_does(
+    tmp_path: Path, stated: str, echo: str, echo_time: float, name: str, expected: Role | Code
+) -> None:
+    role = enhanced(tmp_path, stated, echo, echo_time, name)
+    assert expected in {role.role, role.code}, role

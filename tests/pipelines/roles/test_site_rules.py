@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipelines.contract import Code, Role
+from pipelines.contract import Code, Role, TimePoint
+from pipelines.exam import assemble
 from pipelines.roles.series import classify
 from pipelines.roles.site_rules import SiteRule, site_rule
 from pipelines.roles.study_roles import classified
@@ -74,6 +75,16 @@ def test_a_ruled_dwi_lists_the_b_values_of_its_headers(maker: Maker) -> None:
     assert classify(maker.headers(series)).role is Role.OTHER
     role = classify(maker.headers(series), [SiteRule(Role.DWI, description="^x$")])
     assert (role.role, role.b_values) == (Role.DWI, (0, 900))
+
+
+def test_b_0_in_a_series_of_its_own_stays_with_its_partners_under_a_rule(maker: Maker) -> None:
+    parts = [maker.slices(np.ones(SHAPE), Grid(), DWI, DiffusionBValue=b) for b in (0.0, 800.0)]
+    rule = [SiteRule(Role.DWI, description="diff")]
+    alone = classify(maker.headers(parts[0]), rule)
+    assert (alone.role, alone.code, alone.b_values) == (Role.OTHER, Code.B_VALUES_UNFIT, (0.0,))
+    found = classified([maker.headers(part) for part in parts], rule)
+    assert [(role.role, role.b_values) for _, role in found] == [(Role.DWI, (0,)), (Role.DWI, (800,))]
+    assert assemble(found, TimePoint.BASELINE, ()).chosen[Role.DWI].role.b_values == (0, 800)
 
 
 def test_what_a_rule_decided_no_other_series_changes(maker: Maker) -> None:

@@ -52,6 +52,33 @@ def test_a_t1_after_a_dynamic_series_or_an_enhanced_one_is_enhanced(maker: Maker
     assert after.role is Role.CE_T1
 
 
+@pytest.mark.parametrize("name", ["trufi_sag_dynamic_defaecation", "cine bh phase 1", "FIESTA dynamic", "sBTFE_dyn"])
+def test_a_t1_after_a_cine_is_not_enhanced_by_it(maker: Maker, name: str) -> None:
+    _, after = roles(maker, {**GRE, "SeriesDescription": name}, {})
+    assert (after.role, after.code) == (Role.T1, None)
+
+
+@pytest.mark.parametrize(
+    ("first", "expected"),
+    [
+        ({"SeriesDescription": "DCE_gre"}, Role.CE_T1),
+        ({"SeriesDescription": "Ax DISCO"}, Role.CE_T1),
+        ({"SeriesDescription": "gre_dyn", "ContrastBolusAgent": "Dotarem"}, Role.CE_T1),
+        ({"SeriesDescription": "gre_dyn"}, Code.NOT_RECOGNISED),
+        ({"SeriesDescription": "t1_vibe_dyn nativ"}, Role.T1),
+    ],
+)
+def test_what_a_dynamic_series_says_of_the_t1_after_it(maker: Maker, first: dict[str, Any], expected: Any) -> None:
+    dynamic, after = roles(maker, {**GRE, **first}, {})
+    assert dynamic.code is Code.DYNAMIC_SERIES
+    assert expected in {after.role, after.code}, after
+
+
+def test_a_t1_after_one_named_unenhanced_in_any_language_is_no_guess(maker: Maker) -> None:
+    before, after = roles(maker, {"SeriesDescription": "T1 AX S/ CONTRASTE"}, {"RepetitionTime": 500})
+    assert (before.role, after.role) == (Role.T1, Role.T1)
+
+
 def test_the_same_protocol_twice_without_any_sign_is_not_guessed(maker: Maker) -> None:
     before, after = roles(maker, {}, {})
     assert (before.role, after.role, after.code) == (Role.T1, Role.OTHER, Code.NOT_RECOGNISED)

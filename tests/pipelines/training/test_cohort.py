@@ -87,3 +87,22 @@ def test_the_digest_follows_table_and_files(tmp_path: Path) -> None:
     assert read_cohort(tmp_path).digest == first
     (tmp_path / "P2" / "restaging" / "1.dcm").write_bytes(b"x" * 11)
     assert read_cohort(tmp_path).digest != first
+
+
+def test_a_row_that_ends_early_is_named_with_what_it_lacks(tmp_path: Path) -> None:
+    assert problems(cohort(tmp_path, *GOOD, "P3,A,P3/baseline")) == (
+        "row 4, column 'restaging': is missing: the row ends before it",
+        "row 4, column 'good_response': is missing: the row ends before it",
+    )
+    assert read_cohort(cohort(tmp_path, *GOOD, "P3,A,P3/baseline,P3/restaging,1")).patients[2].true_probability is None
+
+
+def test_a_row_with_more_cells_than_columns_is_named(tmp_path: Path) -> None:
+    found = problems(cohort(tmp_path, GOOD[0], '"P2",Haus 1, Nord,P2/baseline,P2/restaging,0,0.2'))
+    assert found[0] == "row 3: has more cells than there are columns; a cell with a comma in it stands in quotes"
+
+
+def test_rows_are_counted_as_in_the_file(tmp_path: Path) -> None:
+    assert problems(cohort(tmp_path, GOOD[0], "", "P2,B,P2/baseline,P2/restaging,maybe,0.2")) == (
+        "row 4, column 'good_response': 'maybe' is not 1, 0 or empty",
+    )
