@@ -42,7 +42,7 @@ errors = Console(stderr=True, soft_wrap=True, highlight=False)
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The node's config.toml.", metavar="FILE")]
 DEFAULT_CONFIG = Path("config.toml")
 _REPORT_HELP = "Rates, overlap, oracle and pictures, in DIR/report; without --patients of the cohort there."
-_PROCESSES_HELP = "Processes, one per core and at most 4 unless told; they change no byte."
+_PROCESSES_HELP = "Processes; unless told one per core, at most 4, for 10 patients each. They change no byte."
 _OBJECTS_HELP = f"Objects to make, with commas between: {', '.join(Item)}."
 
 
@@ -214,7 +214,7 @@ def phantom(
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same cohort.")] = 1,
     sites: Annotated[str, typer.Option(help="Hospitals, each with its scanner and habits.", metavar="A,B,…")] = "",
     preset: Annotated[str, typer.Option(help="small (quick) or full (clinical matrices).")] = "small",
-    workers: Annotated[int, typer.Option(min=1, help=_PROCESSES_HELP)] = min(os.cpu_count() or 1, 4),
+    workers: Annotated[int | None, typer.Option(min=1, help=_PROCESSES_HELP)] = None,
     report: Annotated[bool, typer.Option("--report", help=_REPORT_HELP)] = False,
 ) -> None:
     """Write a synthetic cohort with a known truth: DICOM exams and cohort.csv. Another cohort there is left alone."""
@@ -235,8 +235,9 @@ def phantom(
     with bars() as advance:
         if not report_alone:
             count, told = patients or 20, partial(advance, "patients")
+            processes = workers or _processes(count)
             try:
-                write_cohort(out, count, seed, preset=PRESETS[preset], sites=chosen, workers=workers, progress=told)
+                write_cohort(out, count, seed, preset=PRESETS[preset], sites=chosen, workers=processes, progress=told)
             except CohortHeld as held:
                 _leave(str(held), UNFIT)
             console.print(f"{count} patients in {out}", markup=False)
@@ -281,6 +282,11 @@ def demo(
     from node.demo import demo as run
 
     run(out, console)
+
+
+def _processes(patients: int) -> int:
+    """A process takes seconds to start, as long as a few patients take."""
+    return max(1, min(os.cpu_count() or 1, 4, patients // 10))
 
 
 def _refuse_options(context: typer.Context, names: Sequence[str]) -> None:

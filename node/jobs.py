@@ -24,8 +24,8 @@ MAX_ATTEMPTS = 3
 FIRST_RETRY_SECONDS = 10.0
 LONGEST_RETRY_SECONDS = 300.0
 _DISAGREEMENT = (
-    "the worker reads these exams by other rules than the planner, as after a change of config.toml or of the program "
-    "while the node ran; restart `restage serve`, and if this job is still here then, `restage retry`"
+    f"the worker read these exams otherwise than they were planned, {MAX_ATTEMPTS} times: as when config.toml or the "
+    "program changes while the node runs; restart `restage serve`, and if this job is FAILED even then, `restage retry`"
 )
 
 
@@ -181,7 +181,7 @@ def abandon(database: Database, ticket: JobTicket, reason: str) -> None:
         lease.held(connection, job_table, ticket.claim)
         final = _times_abandoned(connection, ticket, reason) + 1 >= MAX_ATTEMPTS
         if final:
-            reason = f"{reason}; {MAX_ATTEMPTS} times in a row: {_DISAGREEMENT}"
+            reason = _DISAGREEMENT
         else:
             same = (pair_table.c.id == ticket.pair_id) & (pair_table.c.version == ticket.version)
             connection.execute(update(pair_table).where(same).values(inputs_digest=""))

@@ -81,15 +81,15 @@ class Planner:
     def _classify(self, key: PatientKey, anew: bool) -> None:
         with self.database.reading() as connection:
             every = anew or key in jobless(connection)
-            rows = [row for row in _studies(connection, key) if every or row.state == StudyState.SETTLED]
-            settled = [row.study_uid for row in rows if row.state != StudyState.RECEIVING]
-            paths = {uid: [item.path for item in self.store.objects_of(connection, (uid,))] for uid in settled}
+            rows = [row for row in _studies(connection, key) if row.state != StudyState.RECEIVING]
+            uids = [row.study_uid for row in rows if every or row.state == StudyState.SETTLED]
+            paths = {uid: [item.path for item in self.store.objects_of(connection, (uid,))] for uid in uids}
         for uid, files in paths.items():
-            rows = _series_rows(uid, classified(files, self.series_rules))
+            series = _series_rows(uid, classified(files, self.series_rules))
             with self.database.transaction() as connection:
                 connection.execute(delete(series_table).where(series_table.c.study_uid == uid))
-                if rows:
-                    connection.execute(insert(series_table), rows)
+                if series:
+                    connection.execute(insert(series_table), series)
 
     def _digested(self, matching: Matching) -> tuple[Matching, dict[tuple[str, str], str]]:
         """The digest of each ready pair's inputs; a pair whose files do not go together is declined with the reason."""

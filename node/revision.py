@@ -45,6 +45,10 @@ class Revision:
         """Plan one patient; False where nobody is left. One of whom something is arriving comes later."""
         if self._waiting is None:
             self._waiting = deque(self._concerned())
+            if not self._waiting:
+                self._note()
+        if not self._waiting:
+            return False
         with self._database.reading() as connection:
             busy = receiving(connection)
         key = next((one for one in self._waiting if one not in busy), None)
@@ -69,8 +73,6 @@ class Revision:
         return found
 
     def _note(self) -> None:
-        if self._path.exists() and self._path.read_text(encoding="utf-8").strip() == self._rules:
-            return
         draft = self._path.with_name(f"{FILE}.{os.getpid()}")
         draft.write_text(self._rules, encoding="utf-8")
         draft.replace(self._path)

@@ -141,7 +141,9 @@ class Worker:
         rules = self.config.site_rules
         case = gather_case(self.database, self.store, ticket.baseline, ticket.restaging, rules)
         if inputs_digest(case, self.config.scoring.roi_pattern) != ticket.inputs_digest:
-            raise Overtaken("the exams changed after this job was planned; a new version follows")
+            raise Overtaken(
+                "the exams, or how they are read, changed after this job was planned; a new version follows"
+            )
         return case
 
     def _identity(self, ticket: JobTicket, rendering: Rendering) -> ResultIdentity:

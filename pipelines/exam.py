@@ -28,7 +28,7 @@ from pipelines.contract import Code, ExamFiles, InputUnfit, Patient, Role, Serie
 from pipelines.headers.attributes import text
 from pipelines.headers.files import SeriesHeaders, find_files, read_files, series_order
 from pipelines.headers.frames import Frame, frames
-from pipelines.roles.diffusion_sets import joined
+from pipelines.roles.diffusion_sets import APART, joined
 from pipelines.roles.evidence import Plane, acquired, evidence, plane
 from pipelines.roles.site_rules import SiteRule
 from pipelines.roles.study_roles import Classified, classified
@@ -101,9 +101,9 @@ def assemble(
     """Choose one series per role; series of one b-value each become one where they were acquired together.
 
     Axial T2: no fat suppression, slices of at most 5 mm, the smallest field of view, the finest pixels, then across the
-    rectum before straight axial; DWI: the most, then the highest b-values; each time axial before other planes, and of
-    equals the later one, because a repeat is made where the first was poor. Our own results and the classes of
-    ``annotations`` are left out of the series, so that they can be given or not.
+    rectum before straight axial; DWI: the most, then the highest b-values; ADC: what is most surely one; each time
+    axial before other planes, and of equals the later one, because a repeat is made where the first was poor. Our own
+    results and the classes of ``annotations`` are left out of the series, so that they can be given or not.
 
     Raises InputUnfit: NOT_AN_IMAGE (nothing given), PATIENTS_DIFFER, NO_STUDY_DATE.
     """
@@ -236,14 +236,17 @@ def _rank(candidate: Candidate) -> tuple[float, ...]:
     if candidate.role.role is Role.T2_AXIAL:
         coarse = candidate.step_mm > HIGH_RESOLUTION_STEP_MM
         return candidate.fat_suppressed, coarse, candidate.field_mm, candidate.pixel_mm, not candidate.oblique
-    off_plane = not candidate.axial if candidate.role.role in {Role.ADC, Role.CE_T1, Role.T1} else 0
+    if candidate.role.role is Role.ADC:
+        return -candidate.role.confidence, not candidate.axial, candidate.field_mm, candidate.pixel_mm
+    off_plane = not candidate.axial if candidate.role.role in {Role.CE_T1, Role.T1} else 0
     return off_plane, candidate.field_mm, candidate.pixel_mm
 
 
 def _choices(role: Role, found: Sequence[Candidate]) -> Iterable[str]:
     """What is to be said of how the first of the candidates came to fill the role."""
     best, *others = found
-    if len({text(header, "SeriesInstanceUID") for header in best.headers.headers}) > 1:
+    several = len({text(header, "SeriesInstanceUID") for header in best.headers.headers}) > 1
+    if several or APART in best.role.reason:
         yield f"{role}: {best.role.reason}"
     if others:
         rest = "; ".join(f"{other.name} ({other.facts})" for other in others)
@@ -256,6 +259,8 @@ def _why(best: Candidate, other: Candidate) -> str:
         return "the later of equals"
     if best.role.role is Role.DWI:
         return "the one with the most or highest b-values"
+    if best.role.role is Role.ADC and best.role.confidence != other.role.confidence:
+        return "the one whose header says more surely what it is"
     if best.role.role is not Role.T2_AXIAL or best.fat_suppressed != other.fat_suppressed:
         return _FINEST if best.role.role is not Role.T2_AXIAL else "the one without fat suppression"
     if (best.step_mm > HIGH_RESOLUTION_STEP_MM) != (other.step_mm > HIGH_RESOLUTION_STEP_MM):

@@ -84,10 +84,11 @@ def item(dataset: Dataset | None, keyword: str) -> Dataset | None:
 
 def private(dataset: Dataset, group: int, creator: str, offset: int, manufacturer: str) -> Any:
     """The value of a private element: in its creator's block, or, where the creator was lost, where that block usually
-    stands in a file of that manufacturer; None where there is none."""
+    stands in a file of that manufacturer and no other creator has taken it; None where there is none."""
     try:
         return value(dataset, dataset.private_block(group, creator).get_tag(offset))
     except KeyError:
-        if manufacturer not in text(dataset, "Manufacturer").upper():
+        taken = (group << 16) + 0x10 in dataset
+        if taken or manufacturer not in text(dataset, "Manufacturer").upper():
             return None
         return value(dataset, (group << 16) + 0x1000 + offset)

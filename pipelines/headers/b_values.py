@@ -64,6 +64,7 @@ PRIVATE_GRADIENTS = (
     PrivateGradient("UIH", "Image Private Header", 0x0065, (0x37,), "<d"),
 )
 SIEMENS_SEQUENCE = re.compile(r"^\*?[a-z0-9]+_b(\d+)(?:t|#\d+)?$", re.IGNORECASE)
+CANON = ("CANON", "TOSHIBA")
 CANON_COMMENT = re.compile(r"\bb\s*=\s*(\d+(?:\.\d+)?)", re.IGNORECASE)
 
 
@@ -81,9 +82,8 @@ def b_value(dataset: Dataset, diffusion: Dataset | None = None) -> float | None:
             return _plausible(stated)
     if (stated := _siemens_header(dataset)) is not None:
         return _plausible(stated)
-    commented = CANON_COMMENT.search(text(dataset, "ImageComments"))
-    if commented:
-        return _plausible(float(commented.group(1)))
+    if (stated := _canon_comment(dataset)) is not None:
+        return _plausible(stated)
     source = diffusion if diffusion is not None else dataset
     return 0.0 if text(source, "DiffusionDirectionality").upper() == "NONE" else None
 
@@ -160,6 +160,14 @@ def _siemens_header(dataset: Dataset) -> float | None:
         return float(stated or (named.group(1) if named else ""))
     except ValueError:
         return None
+
+
+def _canon_comment(dataset: Dataset) -> float | None:
+    """The number in a comment such as b=1500(0.0,0.0,1.0): what others write there is no measurement."""
+    if not _manufacturer(dataset).startswith(CANON):
+        return None
+    commented = CANON_COMMENT.search(text(dataset, "ImageComments"))
+    return float(commented.group(1)) if commented else None
 
 
 def _parts(dataset: Dataset, vendor: PrivateGradient, offset: int) -> tuple[float, ...]:

@@ -190,8 +190,8 @@ def refuse_other_cohort(out: Path, plan: CohortPlan) -> None:
         return
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         reader = csv.DictReader(file)
-        lines = list(reader)
-    if tuple(reader.fieldnames or ()) != COLUMNS:
+        columns, lines = reader.fieldnames, list(reader)
+    if columns and tuple(columns) != COLUMNS:
         raise CohortHeld(f"{path} is not a synthetic cohort of this program: nothing was written, name another folder")
     if difference := _difference(lines, plan):
         raise CohortHeld(f"{path} {difference}: nothing was written, name another folder")

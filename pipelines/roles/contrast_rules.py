@@ -31,6 +31,17 @@ SINGLE_SHOT_ECHOES = 80
 T1_SPIN_ECHO_MS = (30.0, 1200.0)
 T1_GRADIENT_ECHO_MS = 10.0
 SIEMENS_B_RANGE = re.compile(r"ep_?b(\d+)_(\d+)")
+# Acquisition Contrast (0008,9209), PS3.3 C.8.13.3.1.1: those that no role reads.
+OTHER_CONTRASTS = {
+    "FLOW_ENCODED": "flow encoded",
+    "FLUID_ATTENUATED": "fluid attenuated",
+    "PERFUSION": "perfusion",
+    "PROTON_DENSITY": "proton density weighted",
+    "STIR": "inversion recovery (STIR)",
+    "TAGGING": "tagged",
+    "T2_STAR": "T2* weighted",
+    "TOF": "time of flight",
+}
 T2_ROLES = {Plane.AXIAL: Role.T2_AXIAL, Plane.SAGITTAL: Role.T2_SAGITTAL, Plane.CORONAL: Role.T2_CORONAL}
 
 
@@ -61,12 +72,26 @@ def refuse(code: Code, reason: str, confidence: float = 0.9) -> Verdict:
     return Verdict(Role.OTHER, reason, confidence, code)
 
 
+def unweighted(before: str = "", confidence: float = 0.8) -> Verdict:
+    """Refused, but with its b-value: the other series of its acquisition may hold the rest."""
+    reason = f"{before}unweighted images (b 0) alone: they need the series with the higher b-values"
+    return Verdict(Role.OTHER, reason, confidence, Code.B_VALUES_UNFIT, (0.0,))
+
+
 def looks_like_t1(seen: Evidence) -> bool:
     """Whether timing, or name and gradient echo, make it a T1, with or without agent."""
     te, tr = seen.echo_time, seen.repetition_time
     timed = te is not None and tr is not None and te <= T1_SPIN_ECHO_MS[0] and tr <= T1_SPIN_ECHO_MS[1]
     gradient = "EP" not in seen.scanning and te is not None and te <= T1_GRADIENT_ECHO_MS
-    return (seen.spin_echo and timed) or (gradient and bool(terms.T1.search(seen.words)))
+    return (seen.spin_echo and timed) or (gradient and _named_t1(seen))
+
+
+def _named_t1(seen: Evidence) -> bool:
+    return seen.stated_contrast == "T1" or bool(terms.T1.search(seen.words))
+
+
+def _named_t2(seen: Evidence) -> bool:
+    return seen.stated_contrast == "T2" or bool(terms.T2.search(seen.words))
 
 
 def _localizer(seen: Evidence) -> Verdict | None:
@@ -97,7 +122,7 @@ def _reformatted(seen: Evidence) -> Verdict | None:
 
 
 def _calculated(seen: Evidence) -> Verdict | None:
-    adc = "ADC" in seen.image_type or terms.ADC.search(seen.words)
+    adc = "ADC" in seen.image_type or _named_adc(seen)
     diffusion = seen.weighted_b or terms.DIFFUSION.search(seen.words)
     if (terms.CALCULATED.search(seen.words) and diffusion and not adc) or seen.image_type & {
         "CALC_BVALUE",
@@ -125,7 +150,7 @@ def _adc(seen: Evidence) -> Verdict | None:
             return Verdict(Role.ADC, "image type says ADC", 0.97)
         return None  # a map beside its diffusion images
     acquired = seen.original and (len(seen.weighted_b) > 1 or 0.0 in seen.b_values)
-    if not terms.ADC.search(seen.words) or _trace(seen) or acquired:
+    if not _named_adc(seen) or _trace(seen) or acquired:
         return None
     if seen.original:
         return refuse(Code.NOT_RECOGNISED, "named ADC, but its image type says original, not derived", 0.5)
@@ -133,7 +158,7 @@ def _adc(seen: Evidence) -> Verdict | None:
 
 
 def _diffusion(seen: Evidence) -> Verdict | None:
-    by_type = bool(seen.image_type & (TRACE | {"DIFFUSION"}))
+    by_type = bool(seen.image_type & (TRACE | {"DIFFUSION"})) or seen.stated_contrast == "DIFFUSION"
     by_name = bool(terms.DIFFUSION.search(seen.words)) or "ep_b" in seen.sequence_name
     if not (by_type or by_name or seen.weighted_b):
         return None
@@ -146,8 +171,7 @@ def _diffusion(seen: Evidence) -> Verdict | None:
         return refuse(Code.DERIVED_SERIES, "phase, real or imaginary images, not magnitude")
     if not seen.weighted_b:
         if seen.b_values == {0.0}:
-            reason = "unweighted images (b 0) alone: they need the series with the higher b-values"
-            return Verdict(Role.OTHER, reason, 0.8, Code.B_VALUES_UNFIT, (0.0,))
+            return unweighted()
         return refuse(Code.B_VALUE_UNKNOWN, "looks like diffusion, but no image states a b-value above 0")
     agree = by_type + by_name + ("EP" in seen.scanning)
     return Verdict(Role.DWI, "diffusion-weighted: b-values, image type or name", (0.75, 0.85, 0.95, 0.97)[agree])
@@ -190,12 +214,13 @@ def _other_contrast(seen: Evidence) -> Verdict | None:
     ):
         if pattern.search(seen.words):
             return refuse(Code.NOT_RECOGNISED, f"{what}, by name ({seen.description!r})")
-    return None
+    stated = OTHER_CONTRASTS.get(seen.stated_contrast)
+    return None if stated is None else refuse(Code.NOT_RECOGNISED, f"{stated}, by the contrast that its header states")
 
 
 def _t2(seen: Evidence) -> Verdict | None:
     te, tr = seen.echo_time, seen.repetition_time
-    named = bool(terms.T2.search(seen.words))
+    named = _named_t2(seen)
     shortest, longest = T2_3D_ECHO_TIME_MS if seen.three_dimensional and named else T2_ECHO_TIME_MS
     repetition = T2_3D_REPETITION_TIME_MS if seen.three_dimensional and named else T2_REPETITION_TIME_MS
     # Radial and propeller scans call themselves research mode; without any sequence the name has to stand in for it.
@@ -203,7 +228,7 @@ def _t2(seen: Evidence) -> Verdict | None:
     physics = (seen.spin_echo or unsaid) and te is not None and tr is not None and tr >= repetition
     if not physics or te is None or te < shortest:
         return refuse(Code.NOT_RECOGNISED, f"named T2, but not by its timing ({_protocol(seen)})") if named else None
-    if te > longest or terms.T1.search(seen.words):
+    if te > longest or _named_t1(seen):
         return refuse(Code.NOT_RECOGNISED, f"timing and name disagree, or TE too long for T2 ({_protocol(seen)})")
     if (seen.echo_train or 0) >= SINGLE_SHOT_ECHOES and not seen.three_dimensional:
         return refuse(Code.NOT_RECOGNISED, f"single-shot T2, by its {seen.echo_train:g} echoes: not high resolution")
@@ -216,12 +241,15 @@ def _t2(seen: Evidence) -> Verdict | None:
 
 
 def _t1(seen: Evidence) -> Verdict | None:
-    named = bool(terms.T1.search(seen.words))
+    named = _named_t1(seen)
     if not looks_like_t1(seen):
         return refuse(Code.NOT_RECOGNISED, f"named T1, but not by its timing ({_protocol(seen)})") if named else None
     sign = seen.enhancement
     if sign == "both":
-        return refuse(Code.NOT_RECOGNISED, f"T1 named both before and after contrast agent ({seen.description!r})")
+        return refuse(
+            Code.NOT_RECOGNISED,
+            f"T1 named both before and after contrast agent, or not clearly one ({seen.description!r})",
+        )
     if sign == "unenhanced" and seen.agent and seen.injected is not False:
         return refuse(Code.NOT_RECOGNISED, f"T1 named unenhanced, with a contrast agent in its header ({seen.agent})")
     if sign == "enhanced" and seen.injected is False:
@@ -234,6 +262,12 @@ def _t1(seen: Evidence) -> Verdict | None:
     by = f"agent {seen.agent!r}" if seen.agent else "name"
     confidence = 0.95 if seen.agent and (sign or seen.injected) else 0.85 if sign else 0.75
     return Verdict(Role.CE_T1, f"contrast-enhanced T1, by {by}", confidence)
+
+
+def _named_adc(seen: Evidence) -> bool:
+    """Whether the name is that of a map: "DWI/ADC b1000" is as likely that of the image beside it."""
+    image = terms.DIFFUSION.search(seen.words) and terms.ONE_B.search(seen.words)
+    return bool(terms.ADC.search(seen.words)) and (not image or bool(terms.ADC_UNIT.search(seen.words)))
 
 
 def _trace(seen: Evidence) -> bool:

@@ -48,7 +48,8 @@ class Evidence:
 
     ``types``: the frames' Image Types; ``image_type``: all words of these. ``agent``: the contrast agent's name;
     ``injected``: whether the series was acquired after the start of its injection (None where the header does not
-    say). ``temporal``: how many temporal positions the frames have, and how many the header counts.
+    say). ``stated_contrast``: Acquisition Contrast of Enhanced MR, empty where it is not stated, UNKNOWN or differs
+    from frame to frame. ``temporal``: how many temporal positions the frames have, and how many the header counts.
     """
 
     description: str
@@ -56,6 +57,7 @@ class Evidence:
     types: frozenset[tuple[str, ...]]
     image_type: frozenset[str]
     scanning: frozenset[str]
+    stated_contrast: str
     sequence_name: str
     echo_time: float | None
     repetition_time: float | None
@@ -113,6 +115,7 @@ def evidence(headers: Sequence[Dataset], frames: Sequence[Frame]) -> Evidence:
         types=types,
         image_type=frozenset(word for kind in types for word in kind) | frozenset(words(first, "ImageType")),
         scanning=scanning,
+        stated_contrast=_stated_contrast(headers),
         sequence_name=(text(first, "SequenceName") or text(first, "PulseSequenceName")).lower(),
         echo_time=echo_time,
         repetition_time=repetition_time,
@@ -171,6 +174,17 @@ def _enhanced_timing(first: Dataset) -> tuple[frozenset[str], float | None, floa
     echo = group_item(groups, "MREchoSequence") or empty
     timing = group_item(groups, "MRTimingAndRelatedParametersSequence") or empty
     return frozenset(scanning), number(echo, "EffectiveEchoTime"), number(timing, "RepetitionTime")
+
+
+def _stated_contrast(headers: Sequence[Dataset]) -> str:
+    """Acquisition Contrast (0008,9209), PS3.3 C.8.13.3.1.1: of the frames, else of their object."""
+    stated = {text(header, "AcquisitionContrast").upper() for header in headers}
+    for header in headers:
+        for groups in functional_groups(header):
+            kind = group_item(groups, "MRImageFrameTypeSequence")
+            stated.add("" if kind is None else text(kind, "AcquisitionContrast").upper())
+    stated -= {"", "UNKNOWN", "MIXED"}
+    return stated.pop() if len(stated) == 1 else ""
 
 
 def _agent(first: Dataset) -> str:

@@ -24,7 +24,7 @@ from pipelines.headers.attributes import number, text
 from pipelines.headers.b_values import nominal
 from pipelines.headers.files import SeriesHeaders
 from pipelines.headers.frames import Frame, frames
-from pipelines.roles.contrast_rules import MAPS, Verdict, contrast, refuse
+from pipelines.roles.contrast_rules import MAPS, Verdict, contrast, refuse, unweighted
 from pipelines.roles.evidence import Evidence, Plane, evidence
 from pipelines.roles.site_rules import SiteRule, site_rule
 from pipelines.volumes.stack import Stack, stack
@@ -120,6 +120,8 @@ def _ruled(rule: SiteRule, seen: Evidence) -> Verdict:
     wanted = PLANES.get(rule.role)
     if wanted is not None and seen.plane is not wanted:
         return refuse(Code.SITE_RULE, f"{rule.reason}, but its slices are {seen.plane or 'without orientation'}", 1.0)
+    if rule.role is Role.DWI and seen.b_values == {0.0}:
+        return unweighted(f"{rule.reason}, but it holds ", 1.0)
     if rule.role is Role.DWI and not seen.weighted_b:
         return refuse(Code.B_VALUE_UNKNOWN, f"{rule.reason}, but no image states a b-value above 0", 1.0)
     return Verdict(rule.role, rule.reason, 1.0)

@@ -14,11 +14,12 @@ import unicodedata
 _TREATMENT = (
     r"op|\w*operat\w*|operac\w*|opera[cz]i\w*|intervent\w*|chir\w*|cirug\w*|cirurg\w*|surg\w*|resec\w*|resek\w*|excis\w*"
     r"|biops\w*|bx|tem|tamis|tme|lar|esd|emr|polyp\w*|stent\w*|anastom\w*|ileostom\w*|stoma"
-    r"|l?[cr]?[cr]t|[ls]?ccrt|[ls]c ?c?rt|l?n?a?crt|r[ct]x|rcht|rch|rth|qrt|qt|rtct|ctrt|xrt|rxt|ctx|tx|tnt|nact|neo\w*|pros\w*"
+    r"|[ls]?c?c?rt|n?a?crt|rct|r?tx|ctx|rch?t|rch|rth|q?rtx?|qt|rtct|ctrt|xrt|rxt|tnt|nact|neo\w*|pros\w*"
     r"|radi(?:at|o)\w*|brachy\w*|irradi\w*|\w*strahl\w*|bestraling|kobalt|chemo\w*|chimio\w*|chemio\w*|quimio\w*|kemo\w*"
     r"|folf\w*|cap[e]?ox\w*|xelox|\w*immun\w*|indu[ck]\w*|[ck]onsolid\w*|treat\w*|therap\w*|terap\w*|behand\w*|trat\w*|tto"
-    r"|\d+ ?(?:gy|fx|fractions?)|\d+ ?x ?\d+|(?:long|short|full|concurrent|total)(?: course)?"
-    r"|\d+ ?(?:w(?:ee)?ks?|w|mo(?:nth)?s?|wochen?|monate?n?|weken|maanden|semanas?|semaines?|settiman\w*|mes\w*|mois|days?|tage?n?)"
+    r"|\d+ ?(?:gy|fx|fractions?)|\d+w|5 ?x ?5|(?:long|short|full) ?course|concurrent|total neo\w*"
+    r"|\d+ ?(?:w(?:ee)?ks?|mo(?:nth)?s?|wochen?|monate?n?|weken|maanden|semanas?|semaines?|settiman\w*)"
+    r"|\d+ ?(?:mes\w*|mois|days?|tage?n?)"
     r"|void\w*|micturi\w*|mi[ck]tion\w*|evac\w*|defa?e[ck]\w*|fill\w*|enema|gel|buscopan|glucagon|process\w*"
     r"|операц\w*|лучев\w*|хим\w*|терап\w*|лечени\w*"
 )
@@ -44,12 +45,14 @@ REFERENCE = re.compile(
     r"|\b(b0|b1|field) ?map(ping)?\b"
 )
 CALCULATED = re.compile(
-    r"calc ?b ?val|\bcalc(ulated)?\b|\bcalc ?b|\bsyn(th|tet|tes)|\bsint[ei]|\bsyn ?(b|dwi)|\bcomp ?b ?\d|\bcomputed\b|\b[cv]dwi\b"
-    r"|\bs?cb ?\d{3,4}\b|\bextrap|\bvirtual|\bb ?\d{3,4} ?(calc|syn|comp\b|extrap)|\b(be|er|hochge)rechnet|\bcalcul[ea]"
-    r"|\bcalcolat|计算|計算|合成|外推"
+    r"calc ?b ?val|\bcalc(ulated)?\b|\bcalc ?b|\bsyn(th|tet|tes)|\bsint[ei]|\bsyn ?(b|dwi)|\bcomp ?b ?\d|\bcomputed\b"
+    r"|\b[cv]dwi\b|\bs?cb ?\d{3,4}\b|\bextrap|\bvirtual|\bb ?\d{3,4} ?(calc|syn|comp\b|extrap)|\b(be|er|hochge)rechnet"
+    r"|\bcalcul[ea]|\bcalcolat|计算|計算|合成|外推"
 )
 ADC = re.compile(r"(?<![a-z])d?adc(?![a-z])|apparent diffusion coeff|表观(弥散|扩散)系数")
 NOT_ADC = re.compile(r"(?<![a-z])e ?adc(?![a-z])|exponential (adc|apparent)|\bexp adc\b")
+ADC_UNIT = re.compile(r"apparent diffusion coeff|\b[mu]m2 ?s\b")
+ONE_B = re.compile(r"b ?\d{3,4}(?!\d)")
 DIFFUSION = re.compile(
     r"dwi|diff(?!er)|\bdifu[sz]|\bdti\b|\bdki\b|\bivim\b|\bep ?b\d|\bresolve\b|\bzoomit\b"
     r"|弥散|彌散|扩散|擴散|拡散|확산|диффуз"
@@ -64,6 +67,11 @@ HYDROGRAPHY = re.compile(r"mrcp|urogra|hydrogra|myelo")
 INVERSION = re.compile(r"\bstir|\btirm\b|\bflair\b|\bdark ?fluid\b|\bturbo ?ir\b")
 PARAMETER_MAP = re.compile(r"\bt[12] ?map|\bmapping\b|\bmapit\b|\bt1 ?rho\b|relaxom")
 FAT_SUPPRESSED = re.compile(r"\bfs\b|\bfat ?sat|\bspair\b|\bspir\b|\bdixon\b|fatsat|\bfatsup|\bpropfs\b|压脂|脂肪抑制")
+ENHANCED_DYNAMIC = re.compile(r"\bdce\b|\btwist\b|\btricks\b|\bdisco\b|\bgrasp\b|thrive\b|vibe\b|\blava\b|\barteri")
+CINE = re.compile(
+    r"\bcine|tru ?f(?:i|isp)\b|fiesta|\bs?b ?(?:al\w* )?t?ffe\b|\bs?b ?tfe\b|b ?ssfp|\bssfp\b"
+    r"|balanced|haste|ssfse|defa?ec|defek|dejec|evac|procto|motil|perist|\bbreath ?test"
+)
 SUBTRACTION = re.compile(
     r"\bsub\b(?! ?\d)|\bsubs\b|subtra[ck]|\bsubtr\b|\bsoustr|\bsottra|\bsustra|\brestad[oa]\b|减影|減影|差分|サブトラ"
 )
@@ -74,20 +82,23 @@ DYNAMIC = re.compile(
     r"|动态|動態|ダイナミック"
 )
 UNENHANCED = re.compile(
-    rf"\bpre\b{_TREATED}|\bpr(?:e|ae|a) ?{_AGENT}\b|\bnativ\w*|\bn(?:on|o|ot) ?{_AGENT}\b|\b(?:non|un|not) ?enh\w*|\bplain\b"
-    rf"|\bwithout\b{_NOT_FAT}|\bw ?o\b{_NOT_FAT}|\bw ?out\b{_NOT_FAT}|\bohne\b{_NOT_FAT}|\bzonder\b{_NOT_FAT}|\bblanco\b"
+    rf"\bpre\b{_TREATED}|\bpr(?:e|ae|a) ?{_AGENT}\b|\bnativ\w*|\bn(?:on|o|ot) ?{_AGENT}\b|\b(?:non|un|not) ?enh\w*"
+    rf"|\bplain\b|\bwithout\b{_NOT_FAT}|\bw ?o\b{_NOT_FAT}|\bw ?out\b{_NOT_FAT}|\bohne\b{_NOT_FAT}|\bzonder\b{_NOT_FAT}"
     rf"|\b(?:before|prior to|vor(?: de[rm])?|voor|avant(?: l[ae]?)?|antes(?: d[aeo]l?)?|prima(?: del{{1,2}}[ao]?)?"
-    rf"|przed|pred|for|før|fore|innan|ennen) {_AGENT}\b|\b(?:o|s|ss|minus|bez|utan|uden|uten|ilman|kein\w*|geen) {_AGENT}\b"
-    rf"|\bo ?km\b|\bsans {_AGENT}\b|\bs[ei][nm] {_AGENT}\b|\bsin cte\b|\bsenza {_AGENT}\b|\bbasale\b"
-    rf"|\b{_AGENT} ?(?:frei\w*|los\w*|free|s[iı]z|minus|none|off|nein|neg(?:ativ\w*)?)\b|\bc minus\b|\bminus c\b"
-    r"|平扫|平掃|単純|(?:造影|增[强強]|注射|注药|打药)前|[非未不無无](?:造影|增[强強])|没有?(?:造影|增[强強])|(?:造影|增[强強])(?:なし|無|无)"
-    r"|비 ?조영|조영제? ?(?:없|미)|조영제? ?전|бесконтраст|не ?контраст|без (?:в в )?(?:контраст|усил|ку\b)|до контраст|нативн"
+    rf"|przed|pred|før|fore|innan|ennen) {_AGENT}\b|(?<!\b\d )(?<!\d\d )\b(?:o|s|ss) {_AGENT}\b|\bo ?km\b"
+    rf"|\b(?:minus|bez|utan|uden|uten|ilman|kein\w*|geen|sans|sin|sem|senza) {_AGENT}\b|\bc minus\b|\bminus c\b"
+    rf"|\b{_AGENT} ?(?:frei(?:e\w?)?\b(?! ?atm)|los(?:e\w?)?\b|free\b(?! ?breath)|(?:s[iı]z|minus|none|off|neg\w*)\b)"
+    r"|\bblanco\b|\bsin cte\b|\bbasale\b"
+    r"|平扫|平掃|単純|нативн|до контраст|(?:造影|增[强強]|注射|注药|打药)前|[非未不無无](?:造影|增[强強])"
+    r"|没有?(?:造影|增[强強])|(?:造影|增[强強])(?:なし|無|无)"
+    r"|비 ?조영|조영제? ?(?:없|미)|조영제? ?전|бесконтраст|не ?контраст|без (?:в в )?(?:контраст|усил|ку\b)"
 )
 ENHANCED = re.compile(
-    rf"\+ ?c\b|\bc ?\+|(?<!phase )contrast|kontra(?:s|st)|{_POST}|\bpost ?{_AGENT}\b|\+ ?{_AGENT}\b|\b(gd|gad\w*|ce|km|mdc)\b"
-    rf"|\bcemr|\bt1 ?ce\b|\benhanced\b|{_APRES}|\bavec {_AGENT}\b|\binj(ect\w*|ektion|ezione)?\b|\bm ?km\b"
-    rf"|\bco[nm] {_AGENT}\b|\bcon cte\b|\bcivs?\b|\bmet {_AGENT}\b|\bna {_AGENT}\b|\bnach {_AGENT}\b"
-    rf"|\bmit {_AGENT}\b|\bpos {_AGENT}\b|增强|增強|造影|조영 ?후|조영 ?증강|контраст"
+    rf"\+ ?c\b|\bc ?\+|(?<!phase )contrast|kontra(?:s|st)|{_POST}|\bpost ?{_AGENT}\b|\+ ?{_AGENT}\b"
+    rf"|\b(gd|gad\w*|ce|km|mdc)\b|\bcemr|\bt1 ?ce\b|\benhanced\b|{_APRES}|\bavec {_AGENT}\b"
+    rf"|\binj(ect\w*|ektion|ezione)?\b|\bm ?km\b|\bco[nm] {_AGENT}\b|\bcon cte\b|\bcivs?\b"
+    rf"|\bmet {_AGENT}\b|\bna {_AGENT}\b|\bnach {_AGENT}\b|\bmit {_AGENT}\b|\bpos {_AGENT}\b"
+    r"|增强|增強|造影|조영 ?후|조영 ?증강|контраст"
 )
 BOTH = re.compile(
     r"\bpre (?:(?:and|und|et|e|y|en) |\+ ?)?post\b|\bw wo\b|\bwo w\b|\bw o (?:(?:and|\+) ?)?w\b|\bw (?:and|\+) ?w ?o\b"

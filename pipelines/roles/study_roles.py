@@ -16,6 +16,7 @@ import numpy as np
 from pipelines.contract import Code, Role, SeriesRole
 from pipelines.headers.files import SeriesHeaders
 from pipelines.headers.frames import Frame, frames
+from pipelines.roles import series_words as terms
 from pipelines.roles.contrast_rules import looks_like_t1
 from pipelines.roles.diffusion_sets import with_partners
 from pipelines.roles.evidence import Evidence, acquired, evidence
@@ -142,7 +143,9 @@ def _by_order(one: _Member, members: Sequence[_Member], carried: bool) -> Series
         given = other.seen.agent and not carried and other.seen.injected is not False
         if given or (looks_like_t1(other.seen) and other.seen.enhancement == "enhanced"):
             return _enhanced(one, f"acquired after {other.name}, which had contrast agent")
-        if other.role.code is Code.DYNAMIC_SERIES and other.seen.scanning & {"GR"} and "EP" not in other.seen.scanning:
+        if _may_be_enhanced_dynamic(other):
+            if not (looks_like_t1(other.seen) or terms.ENHANCED_DYNAMIC.search(other.seen.words)):
+                return _refused(one, f"acquired after {other.name}, of which nothing says whether agent was given")
             return _enhanced(one, f"acquired after the dynamic series {other.name}")
     alike = [other for other in members if other.began < one.began and other.same_protocol(one) and other.began]
     if any(other.role.role is Role.T1 and other.seen.enhancement == "unenhanced" for other in alike):
@@ -151,6 +154,14 @@ def _by_order(one: _Member, members: Sequence[_Member], carried: bool) -> Series
         reason = f"same protocol as {alike[0].name} before it: a repeat, or enhanced; its header names no agent"
         return _refused(one, reason)
     return None
+
+
+def _may_be_enhanced_dynamic(other: _Member) -> bool:
+    """Gradient echoes again and again follow an agent, or the bowel: a cine says nothing of an agent."""
+    seen = other.seen
+    gradient = "GR" in seen.scanning and "EP" not in seen.scanning
+    silent = seen.enhancement == "unenhanced" or seen.injected is False or terms.CINE.search(seen.words)
+    return other.role.code is Code.DYNAMIC_SERIES and gradient and not silent
 
 
 def _enhanced(one: _Member, reason: str) -> SeriesRole:

@@ -18,7 +18,7 @@ from rich.text import Text
 from typer.main import get_command
 
 import node
-from node.__main__ import app, main
+from node.__main__ import _processes, app, main
 from node.app import opened
 from node.config import load_config
 from pipelines.phantom.cohort import write_cohort
@@ -382,3 +382,13 @@ def test_a_report_of_what_is_there_takes_no_option_of_what_is_made(
     assert ran.code == 2
     assert str(option[0]) in ran.err
     assert "--patients" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("cores", "patients", "processes"), [(8, 240, 4), (2, 240, 2), (8, 20, 2), (8, 3, 1), (None, 99, 1)]
+)
+def test_as_many_processes_as_are_worth_their_start(
+    monkeypatch: pytest.MonkeyPatch, cores: int | None, patients: int, processes: int
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    assert _processes(patients) == processes

@@ -232,6 +232,6 @@ def test_a_table_that_is_not_as_it_was_written_is_kept(cohort: Path, tmp_path: P
     header, first, second = (cohort / "cohort.csv").read_text(encoding="utf-8").splitlines()
     assert "not a synthetic cohort" in held(tmp_path, "patient_id,site\nP1,A\n")
     assert "not a synthetic cohort" in held(tmp_path, f"{header},remark\n{first},mine\n")
-    assert "not a synthetic cohort" in held(tmp_path, "")
     assert "changed" in held(tmp_path, f"{header}\n{second}\n")
+    assert "changed" in held(tmp_path, f"{header}\n{second}\n{first}\n")
     assert "changed" in held(tmp_path, f"{header}\n{first[:40]}\n")

@@ -145,7 +145,7 @@ def enhanced(folder: Path, stated: str, echo: str, echo_time: float, name: str =
         ("T1", "SPIN", 100.0, "", Code.NOT_RECOGNISED),
         ("PROTON_DENSITY", "SPIN", 100.0, "", Code.NOT_RECOGNISED),
         ("STIR", "SPIN", 100.0, "", Code.NOT_RECOGNISED),
-        ("PERFUSION", "GRADIENT", 2.3, "", Code.DYNAMIC_SERIES),
+        ("PERFUSION", "GRADIENT", 2.3, "", Code.NOT_RECOGNISED),
         ("DIFFUSION", "SPIN", 70.0, "", Code.B_VALUE_UNKNOWN),
     ],
 )

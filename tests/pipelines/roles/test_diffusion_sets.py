@@ -137,8 +137,8 @@ def test_what_stays_apart_for_its_time_says_so(maker: Maker) -> None:
 
 
 def test_one_odd_series_stays_out_of_the_set_and_is_named(maker: Maker) -> None:
-    odd = maker.slices(np.ones((7, 12, 10)), Grid(), DWI, SeriesDescription="dwi_b400", DiffusionBValue=400.0)
-    parts = [one_b(maker, 0.0), odd, one_b(maker, 800.0)]
+    parts = [one_b(maker, b) for b in (0.0, 400.0, 800.0)]
+    parts[1] = parts[1][:-1]
     for order in (parts, parts[::-1]):
         files = exam(maker, *order)
         assert files.chosen[Role.DWI].role.b_values == (0, 800)
@@ -146,6 +146,14 @@ def test_one_odd_series_stays_out_of_the_set_and_is_named(maker: Maker) -> None:
     missing = exam(maker, one_b(maker, 0.0)[:-2], *[one_b(maker, b) for b in (50.0, 800.0)])
     assert missing.chosen[Role.DWI].role.b_values == (50, 800)
     assert [role.code for role in missing.refused] == [Code.B_VALUES_UNFIT]
+    alone = exam(maker, one_b(maker, 0.0)[:-2], one_b(maker, 800.0))
+    assert "not put together with" in alone.choices[0] and alone.choices[0].endswith("other slices")
+
+
+def test_two_reconstructions_of_one_acquisition_make_a_set_each(maker: Maker) -> None:
+    types = ["DERIVED", "PRIMARY", "DIFFUSION", "TRACEW"]
+    parts = [one_b(maker, b, ImageType=[*types, kind]) for b in (0.0, 800.0) for kind in ("ND", "DIS2D")]
+    assert sets(exam(maker, *parts), parts) in {"02", "13"}
 
 
 def test_a_derived_series_without_a_word_for_trace_is_not_joined(maker: Maker) -> None:

@@ -69,7 +69,7 @@ def test_a_t1_after_a_cine_is_not_enhanced_by_it(maker: Maker, name: str) -> Non
     ],
 )
 def test_what_a_dynamic_series_says_of_the_t1_after_it(maker: Maker, first: dict[str, Any], expected: Any) -> None:
-    dynamic, after = roles(maker, {**GRE, **first}, {})
+    _, dynamic, after = roles(maker, T2, {**GRE, **first}, {})
     assert dynamic.code is Code.DYNAMIC_SERIES
     assert expected in {after.role, after.code}, after
 
