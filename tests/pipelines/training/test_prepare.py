@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pipelines.contract import TimePoint
+from pipelines.inputs import input_cache
 from pipelines.phantom.cohort import write_cohort
 from pipelines.systems.signature_inputs import CropRule
 from pipelines.training import prepare
@@ -71,7 +72,7 @@ def test_another_rule_is_prepared_anew_from_the_shared_inputs(
 ) -> None:
     prepare_cohort(cohort, SETTINGS, 1, silent)
     before = entries(folder)
-    monkeypatch.setattr(prepare, "load_exam", None)  # would fail if an exam were loaded again
+    monkeypatch.setattr(input_cache, "model_inputs", None)  # would fail if they were made again
     (patient,) = prepare_cohort(cohort, PrepareSettings(3.0, CropRule(60.0, 20), views=2), 1, silent)
     assert patient.exams[TimePoint.BASELINE].views[0].crops["t2"].shape == (3, 20, 20)
     assert len(entries(folder) - before) == 2
