@@ -22,8 +22,8 @@ help:
 demo: $(VENV)/installed
 	$(BIN)/restage demo --out demo
 
-# What only computes runs on two workers; what starts nodes and archives of its own runs alone.
-COMPUTE := tests/pipelines tests/dicom_templates
+# What needs one process runs on two workers; what starts nodes and archives of its own runs alone.
+COMPUTE := tests/pipelines tests/dicom_templates tests/node tests/test_house.py
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(COMPUTE)
 	$(BIN)/python -m pytest $(addprefix --ignore=,$(COMPUTE))

@@ -58,7 +58,7 @@ def test_all_bundles_together_stay_below_ten_megabytes() -> None:
 def test_a_bundle_says_that_it_was_trained_on_phantoms_and_how(name: str) -> None:
     m = load_bundle(PACKAGED / name).manifest
     assert m.phantom_trained
-    assert m.cohort.startswith("simulated cohort (restage phantom), 240 patients")
+    assert m.cohort.startswith("simulated cohort (restage phantom), 224 patients, 3 sites")
     assert {"seed", "threads", "folds_sha256", "settings"} <= set(m.training)
     assert m.limits
     assert m.intended_use.endswith("Research only.")
