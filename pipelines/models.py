@@ -40,8 +40,20 @@ def load_models(folder: Path | None, systems: Sequence[str], device: str = "auto
     # Two threads wait for each other as soon as anything else runs on the machine: 7 s for a pair became 32 s.
     torch.set_num_threads(1)
     root, where = folder or PACKAGED, choose_device(device)
-    loaded = tuple(SYSTEMS[name](_bundle(root / name, name), where) for name in systems)
-    return Models(segmenter=TumourSegmenter(_bundle(root / SEGMENTER, SEGMENTER), where), systems=loaded)
+    bundles = {name: _bundle(root / name, name) for name in (*systems, SEGMENTER)}
+    loaded = tuple(SYSTEMS[name](bundles[name], where) for name in systems)
+    parameters = tuple((f"{name} preprocessing", _words(bundle)) for name, bundle in bundles.items())
+    return Models(TumourSegmenter(bundles[SEGMENTER], where), loaded, parameters)
+
+
+def _words(bundle: Bundle) -> str:
+    """How the model's inputs are cut and scaled, as its manifest says it, for a report."""
+    said = []
+    for name, value in bundle.manifest.preprocessing.items():
+        parts = value.items() if isinstance(value, Mapping) else (("", value),)
+        named = "ADC over 10⁻³ mm²/s ×" if name == "adc" else name
+        said += [" ".join(part for part in (named, key, f"{one}") if part).replace("_", " ") for key, one in parts]
+    return ", ".join(said)
 
 
 def choose_device(device: str) -> torch.device:

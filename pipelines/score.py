@@ -102,4 +102,4 @@ def _parameters(case: Case, models: Models) -> tuple[tuple[str, str], ...]:
     if models.segmenter is not None:
         model = models.segmenter.model
         parameters.append(("segmenter", f"{model.name} {model.version} {model.weights_digest[:12]}"))
-    return tuple(parameters)
+    return (*parameters, *models.parameters)

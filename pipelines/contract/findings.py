@@ -138,7 +138,11 @@ class ScoringSystem(Protocol):
 
 @dataclass(frozen=True)
 class Models:
-    """What scores a case. Empty: measurements in readers' masks only."""
+    """What scores a case. Empty: measurements in readers' masks only.
+
+    ``parameters``: (name, value) of how each model's inputs are cut and scaled, for the report.
+    """
 
     segmenter: Segmenter | None = None
     systems: Sequence[ScoringSystem] = ()
+    parameters: tuple[tuple[str, str], ...] = ()

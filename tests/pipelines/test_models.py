@@ -18,6 +18,12 @@ def test_the_packaged_bundles_load() -> None:
     assert [system.model.system for system in models.systems] == ["signature_svm"]
 
 
+def test_how_each_model_cuts_and_scales_its_inputs_is_said_for_the_report() -> None:
+    said = dict(load_models(None, ["signature_svm"], "cpu").parameters)
+    assert said["signature_svm preprocessing"].startswith("crop field mm 60.0, crop pixels 48, weighted 0–255")
+    assert said["segmenter preprocessing"].endswith("ADC over 10⁻³ mm²/s × 3.5")
+
+
 def test_without_systems_the_segmenter_alone_is_loaded() -> None:
     assert load_models(None, [], "cpu").systems == ()
 
