@@ -36,6 +36,9 @@ def measured_features(inputs: ModelInputs, mask: MaskArray) -> dict[str, float]:
     on_dwi = mask_onto(mask, inputs.t2, adc)
     _demand(int(mask.sum()), "axial T2", inputs)
     _demand(int((on_dwi & np.isfinite(adc.array)).sum()), "diffusion images", inputs)
+    if not (inputs.t2.array[mask.any(axis=(1, 2))] > 0).any():
+        reason = f"the {inputs.time_point} exam: the axial T2 is empty where the tumour is"
+        raise InputUnfit(Code.INPUTS_MISSING, reason)
     features = _shape(mask, inputs.t2) | _texture(inputs.t2.array, mask, inputs.t2.spacing)
     features |= _diffusion(inputs, adc, on_dwi)
     wrong = [name for name, value in features.items() if not np.isfinite(value)]

@@ -52,7 +52,7 @@ def test_an_unusable_exam_leaves_its_patient_out_and_is_named(patients, tmp_path
 
 
 def test_signatures_are_learnt_from_the_labels_given(patients) -> None:
-    crops = np.stack([p.exams[TimePoint.RESTAGING].views[0].crops["dwi"] for p in patients])[:, None]
+    crops = np.stack([p.exams[TimePoint.RESTAGING].views[0].crops["dwi"] for p in patients])[:, None].astype(np.float32)
     labels = np.array([p.patient.good_response for p in patients])
     longer = replace(QUICK, signature=replace(QUICK.signature, epochs=30, learning_rate=1e-2))
     with fixed_random_state(1, 1), torch.no_grad():
