@@ -22,11 +22,11 @@ help:
 demo: $(VENV)/installed
 	$(BIN)/restage demo --out demo
 
-# What needs one process runs on two workers; what starts nodes and archives of its own runs alone.
+# Two workers, a file each: first what needs one process, then what starts nodes, archives and viewers of its own.
 COMPUTE := tests/pipelines tests/dicom_templates tests/node tests/test_house.py
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(COMPUTE)
-	$(BIN)/python -m pytest $(addprefix --ignore=,$(COMPUTE))
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(addprefix --ignore=,$(COMPUTE))
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
