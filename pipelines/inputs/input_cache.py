@@ -44,7 +44,10 @@ def inputs_key(files: ExamFiles, settings: Preprocessing = DEFAULT) -> str:
 
 def stored_inputs(files: ExamFiles, cache: Cache, settings: Preprocessing = DEFAULT) -> ModelInputs | None:
     """The exam's model inputs where the cache has them; none of its images is decoded."""
-    key = inputs_key(files, settings)
+    return _stored(cache, inputs_key(files, settings))
+
+
+def _stored(cache: Cache, key: str) -> ModelInputs | None:
     entry = cache.read(key)
     if entry is None:
         return None
@@ -70,10 +73,11 @@ class Preparation:
         """
         if self.cache is None or not _whole(exam):
             return model_inputs(exam, self.settings, self.device)
-        found = stored_inputs(exam.files, self.cache, self.settings)
+        key = inputs_key(exam.files, self.settings)
+        found = _stored(self.cache, key)
         if found is None:
             found = model_inputs(exam, self.settings, self.device)
-            self.cache.write(inputs_key(exam.files, self.settings), to_entry(found))
+            self.cache.write(key, to_entry(found))
         return found
 
 

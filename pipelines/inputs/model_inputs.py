@@ -56,7 +56,7 @@ DEFAULT = Preprocessing()
 def model_inputs(exam: Exam, settings: Preprocessing = DEFAULT, device: torch.device | None = None) -> ModelInputs:
     """What models read of an exam. An exam without usable diffusion has inputs too, and says what is missing."""
     dwi = {b: exam.dwi[b] for b in sorted(exam.dwi) if b <= settings.b_limit}
-    adc, refusal = _adc(exam, dwi, device)
+    adc, refusal = _adc(exam, dwi, settings.b_limit, device)
     if adc is None:
         dwi = {}
     maps, kurtosis = _kurtosis(exam, device)
@@ -90,13 +90,13 @@ def inputs_of(exam: Exam) -> ModelInputs:
 
 
 def _adc(
-    exam: Exam, dwi: Mapping[float, Volume], device: torch.device | None
+    exam: Exam, dwi: Mapping[float, Volume], b_limit: float, device: torch.device | None
 ) -> tuple[AdcMap | None, Statement | None]:
     """The ADC of the b-values that models see, or why there is none."""
     name = f"the {exam.files.time_point} exam"
     if len(dwi) < 2:
         have = ", ".join(f"{b:g}" for b in sorted(exam.dwi)) or "none"
-        reason = f"{name} lacks diffusion-weighted images at two b-values up to 1100 s/mm² (it has: {have})"
+        reason = f"{name} lacks diffusion-weighted images at two b-values up to {b_limit:g} s/mm² (it has: {have})"
         return None, Statement(Code.NO_DIFFUSION, f"{exam.files.time_point} DWI", reason)
     try:
         return fit_adc(dwi, device, every_b=True), None

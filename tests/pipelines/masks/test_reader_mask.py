@@ -282,7 +282,9 @@ def test_a_damaged_annotation_is_read_or_refused_and_never_breaks(study: Study, 
             damaged[place] = random.integers(0, 256)
         path.write_bytes(damaged[: random.integers(len(whole) // 2, len(whole) + 1)])
         is_meant(path, study.exam().study_uids, "gtv|tumou?r")
-        find_reader_mask(study.exam(path), study.t2)
+        mask, statements = find_reader_mask(study.exam(path), study.t2)
+        assert mask is None or (mask.array.any() and mask.array.shape == study.t2.array.shape)
+        assert all(statement.reason for statement in statements)
 
 
 def drawn_on_diffusion(study: Study, as_contours: bool) -> tuple[Path, Volume, np.ndarray]:
