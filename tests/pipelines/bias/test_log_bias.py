@@ -30,7 +30,10 @@ def estimated(images: list[BiasedImage], threshold: float) -> LogField:
 
 @pytest.mark.parametrize("threshold", [0, 0.0015])
 def test_a_batch_gives_what_each_series_gives_alone(threshold: float) -> None:
-    """The masks differ in size, so all but one series are padded, and each converges in its own time; rounding differs with the threads."""
+    """The masks differ in size, so all but one series are padded, and each converges in its own time.
+
+    Rounding differs with the number of threads.
+    """
     together = estimated(IMAGES, threshold)
     for i, image in enumerate(IMAGES):
         alone = estimated([image], threshold)
