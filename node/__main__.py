@@ -43,6 +43,7 @@ ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The node's c
 DEFAULT_CONFIG = Path("config.toml")
 _REPORT_HELP = "Rates, overlap, oracle and pictures, in DIR/report; without --patients of the cohort there."
 _PROCESSES_HELP = "Processes; unless told one per core, at most 4, for 10 patients each. They change no byte."
+_SITES_HELP = "Hospitals: A, B, C unless told; D has patients only where it is named."
 _OBJECTS_HELP = f"Objects to make, with commas between: {', '.join(Item)}."
 
 
@@ -212,7 +213,7 @@ def phantom(
     out: Annotated[Path, typer.Option(help="Folder for the cohort.", metavar="DIR")],
     patients: Annotated[int | None, typer.Option(min=1, help="How many patients; 20 unless told.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same cohort.")] = 1,
-    sites: Annotated[str, typer.Option(help="Hospitals, each with its scanner and habits.", metavar="A,B,…")] = "",
+    sites: Annotated[str, typer.Option(help=_SITES_HELP, metavar="A,B,…")] = "",
     preset: Annotated[str, typer.Option(help="small (quick) or full (clinical matrices).")] = "small",
     workers: Annotated[int | None, typer.Option(min=1, help=_PROCESSES_HELP)] = None,
     report: Annotated[bool, typer.Option("--report", help=_REPORT_HELP)] = False,

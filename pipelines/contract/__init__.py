@@ -61,6 +61,7 @@ from pipelines.contract.images import (
 )
 from pipelines.contract.models import Envelope, Likelihood, ModelIdentity
 from pipelines.contract.percent import in_percent
+from pipelines.contract.record import UNKNOWN, ClinicalRecord, Item, Value
 from pipelines.contract.statements import Code, InputUnfit, Statement
 from pipelines.contract.time_point import TimePoint
 
@@ -72,12 +73,14 @@ __all__ = [
     "METASTASIS",
     "PRIVATE_SCHEME",
     "RECURRENCE",
+    "UNKNOWN",
     "VARIABLE_CODES",
     "AdcMap",
     "Affine",
     "Alignment",
     "Case",
     "CaseFiles",
+    "ClinicalRecord",
     "ClinicalVariable",
     "Code",
     "Envelope",
@@ -87,6 +90,7 @@ __all__ = [
     "Findings",
     "FloatArray",
     "InputUnfit",
+    "Item",
     "Likelihood",
     "MapKind",
     "Mask",
@@ -112,6 +116,7 @@ __all__ = [
     "StructureKind",
     "SurvivalCurve",
     "TimePoint",
+    "Value",
     "Variable",
     "Volume",
     "in_percent",

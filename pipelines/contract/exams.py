@@ -11,6 +11,7 @@ from typing import Any
 
 from pipelines.contract.clinical import ClinicalVariable
 from pipelines.contract.images import AdcMap, Alignment, Mask, MaskArray, ScalarMap, Structure, Volume
+from pipelines.contract.record import UNKNOWN, ClinicalRecord
 from pipelines.contract.statements import Code, InputUnfit, Statement
 from pipelines.contract.time_point import TimePoint
 
@@ -96,10 +97,11 @@ class ExamFiles:
 
 @dataclass(frozen=True)
 class CaseFiles:
-    """The unit of work: the exams of one patient that are scored together, as files."""
+    """The unit of work: the exams of one patient that are scored together, as files; ``record``: what is imported."""
 
     baseline: ExamFiles | None
     restaging: ExamFiles | None
+    record: ClinicalRecord = UNKNOWN
 
     @property
     def exams(self) -> tuple[ExamFiles, ...]:
@@ -177,11 +179,15 @@ class Exam:
 
 @dataclass(frozen=True)
 class Case:
-    """The unit of work, loaded. ``alignment`` maps LPS of the baseline to LPS of the restaging exam."""
+    """The unit of work, loaded. ``alignment`` maps LPS of the baseline to LPS of the restaging exam.
+
+    ``record``: what was imported of the patient, joined with what the headers and the readers' reports say.
+    """
 
     baseline: Exam | None
     restaging: Exam | None
     alignment: Alignment | None = None
+    record: ClinicalRecord = UNKNOWN
 
     @property
     def exams(self) -> tuple[Exam, ...]:

@@ -35,7 +35,7 @@ from pipelines.phantom.patient import Latents, VirtualPatient, draw_patient, str
 from pipelines.phantom.rectum import Wall, baseline_wall, draw_ripples, restaging_wall
 from pipelines.phantom.row import COLUMNS, Measured, PatientRow, row_of, write_rows
 from pipelines.phantom.signal import noise_free_adc, tissues_of
-from pipelines.phantom.site import FULL, SITES, SMALL, Preset, Site
+from pipelines.phantom.site import FULL, OUTSIDE, SITES, SMALL, Preset, Site
 from pipelines.phantom.truth import write_truth
 
 __all__ = [
@@ -59,12 +59,12 @@ TUMOUR_T2, MUCINOUS_T2 = (80.0, 88.0), (130.0, 155.0)  # ms; mucin is bright
 
 
 def choose_sites(names: str) -> tuple[Site, ...]:
-    """The sites of a list such as "A,B"; all of them for "". Raises ValueError that names what does not exist."""
-    known = {site.name: site for site in SITES}
+    """The sites of a list such as "A,B"; for "" all but ``site.OUTSIDE``. Raises ValueError naming what is unknown."""
+    known = {site.name: site for site in (*SITES, OUTSIDE)}
     wanted = [name.strip() for name in names.split(",") if name.strip()]
     if unknown := [name for name in wanted if name not in known]:
         raise ValueError(f"no site {', '.join(unknown)}; there are {', '.join(known)}")
-    return tuple(site for name, site in known.items() if not wanted or name in wanted)
+    return tuple(site for name, site in known.items() if name in wanted) if wanted else SITES
 
 
 @dataclass(frozen=True)

@@ -36,12 +36,17 @@ class Outcome(StrEnum):
 
 
 class InformationSet(StrEnum):
-    """What a model sees: the baseline exam or both, without or with the clinical words of that time; and pathology."""
+    """What a model sees: the baseline exam or both, without or with the clinical words of that time; and pathology.
+
+    ``BASELINE_PATHOLOGY``: the baseline exam and its clinical words, and ypN: what a postoperative prognosis sees that
+    looks at no restaging exam.
+    """
 
     BASELINE = "baseline"
     BASELINE_CLINICAL = "baseline_clinical"
     PAIR = "pair"
     PAIR_CLINICAL = "pair_clinical"
+    BASELINE_PATHOLOGY = "baseline_pathology"
     PATHOLOGY = "pathology"
 
 
@@ -51,10 +56,14 @@ HOLDS: dict[InformationSet, tuple[str, ...]] = {
     InformationSet.BASELINE_CLINICAL: BASELINE_WORDS,
     InformationSet.PAIR: (),
     InformationSet.PAIR_CLINICAL: CLINICAL,
+    InformationSet.BASELINE_PATHOLOGY: (*BASELINE_WORDS, "ypn"),
     InformationSet.PATHOLOGY: CLINICAL + PATHOLOGY_WORDS,
 }
 RESPONSES = frozenset({Outcome.GOOD_RESPONSE, Outcome.COMPLETE_RESPONSE})
-BASELINE_ONLY = frozenset({InformationSet.BASELINE, InformationSet.BASELINE_CLINICAL})
+BASELINE_ONLY = frozenset(
+    {InformationSet.BASELINE, InformationSet.BASELINE_CLINICAL, InformationSet.BASELINE_PATHOLOGY}
+)
+AFTER_SURGERY = frozenset({InformationSet.BASELINE_PATHOLOGY, InformationSet.PATHOLOGY})
 Probabilities = dict[tuple[Outcome, InformationSet], float]
 
 
@@ -83,7 +92,7 @@ def true_probabilities(latents: Latents, age_years: float, recorded: Mapping[str
         r = unseen if shown in BASELINE_ONLY else both
         values = _of_cells(latents, age_years, cells(latents, r, known, DECISIVE))
         for outcome, value in values.items():
-            if shown is not InformationSet.PATHOLOGY or outcome not in RESPONSES:
+            if shown not in AFTER_SURGERY or outcome not in RESPONSES:
                 found[outcome, shown] = value
     return found
 

@@ -6,7 +6,7 @@ Units stand in the names. Empty: missing or not defined. Words are typed ("cT3",
   baseline, restaging: folders relative to cohort.csv; baseline_date, restaging_date (dates are ISO throughout);
 - missing_baseline, missing_restaging: series that the exam lacks, of ce_t1, t2_sagittal and dwi; has_ce_t1: both exams
   have it; b_values: the b-set in s/mm², separated by spaces; dwi_shift_*_mm: what EPI displaced, signed;
-- therapy, therapy_start, therapy_end, surgery_date, histology;
+- therapy, therapy_start, therapy_end, surgery_date, histology; excluded: why nobody should learn from this patient;
 - ct_stage, cn_stage, cea_ng_ml (5 is the limit), ca19_9_u_ml (37 is), location (low, middle, high: up to 5, up to 10,
   over 10 cm from the anal verge), emvi_* and crm_* (extramural vascular invasion; mesorectal fascia involved on MRI),
   differentiation: the clinical record before surgery;
@@ -17,7 +17,8 @@ Units stand in the names. Empty: missing or not defined. Words are typed ("cT3",
   dfs_months, dfs_event (recurrence_or_death), dfs_first (metastasis, local recurrence, death); death_months,
   death_event, death_cause; months run from surgery;
 - p_OUTCOME_SET: true probability of good_response, complete_response, metastasis_36m, recurrence_36m given baseline,
-  baseline_clinical, pair, pair_clinical, pathology (``probabilities.py``); p_good_response = p_good_response_pair;
+  baseline_clinical, baseline_pathology, pair, pair_clinical, pathology (``probabilities.py``);
+  p_good_response = p_good_response_pair;
 - hazard_metastasis, hazard_local_recurrence, hazard_death: the cumulative hazards by 36 months that times were drawn
   from, H(t) = h (t / 36)^1.1; observed_months: how long the patient would have been followed without dying, so that
   times can be drawn and censored again (``oracle.py``);
@@ -37,14 +38,15 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from pipelines.phantom.latents import Histology
 from pipelines.phantom.patient import VirtualPatient
-from pipelines.phantom.probabilities import RESPONSES, InformationSet, Outcome, Probabilities
+from pipelines.phantom.probabilities import AFTER_SURGERY, RESPONSES, InformationSet, Outcome, Probabilities
 
 PROBABILITY_COLUMNS = {
     (outcome, shown): f"p_{outcome}_{shown}"
     for outcome in Outcome
     for shown in InformationSet
-    if outcome not in RESPONSES or shown is not InformationSet.PATHOLOGY
+    if outcome not in RESPONSES or shown not in AFTER_SURGERY
 }
 
 
@@ -76,6 +78,7 @@ class PatientRow:
     therapy_end: str
     surgery_date: str
     histology: str
+    excluded: str
     ct_stage: str
     cn_stage: str
     cea_ng_ml: float | None
@@ -246,6 +249,7 @@ def _record_columns(patient: VirtualPatient) -> dict[str, Any]:
         "therapy_end": therapy.end.isoformat(),
         "surgery_date": therapy.surgery.isoformat(),
         "histology": str(patient.histology),
+        "excluded": "" if patient.histology is Histology.ADENOCARCINOMA else f"histology: {patient.histology}",
         **{name: record.word(name) for name in same},
         "ypn_stage": record.word("ypn"),
         "ypt_stage": record.ypt,

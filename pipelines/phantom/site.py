@@ -108,6 +108,27 @@ SITES = (
 )
 
 
+OUTSIDE = Site(
+    name="D",
+    model="Phantom 1.5T D",
+    vendor=Vendor.SIEMENS,
+    field_t=1.5,
+    t2_spacing=1.28,
+    slice_step=4.3,
+    slice_thickness=4.0,
+    t2_te=90.0,
+    t2_tr=4000.0,
+    dwi_te=70.0,
+    dwi_tr=4600.0,
+    b_values=(0.0, 400.0, 800.0),
+    snr=(32, 50),
+    bias=0.18,
+    epi_shift=(1.0, 3.0),
+    adc_b_values=(0.0, 400.0, 800.0),
+)
+"""A hospital for testing alone: no cohort has its patients unless it is named, so no shipped bundle has seen it."""
+
+
 @dataclass(frozen=True)
 class Preset:
     """How large and how many: matrices and slices; the protocol itself is the site's.

@@ -93,6 +93,7 @@ SETS = {
     InformationSet.BASELINE_CLINICAL: ("baseline exam and clinical", "s"),
     InformationSet.PAIR: ("both exams", "D"),
     InformationSet.PAIR_CLINICAL: ("both exams and clinical", "^"),
+    InformationSet.BASELINE_PATHOLOGY: ("baseline exam, clinical and ypN", "P"),
     InformationSet.PATHOLOGY: ("and pathology", "*"),
 }
 OUTCOMES = {
@@ -109,7 +110,7 @@ def draw_oracle(table: dict[str, dict[str, dict[str, float]]], path: Path) -> No
     axes = made.subplots()
     axes.axvspan(0.75, 0.90, color=PALE, zorder=0)
     axes.text(0.751, -0.62, "wanted of both exams: 0.75–0.90", fontsize=8, color=NEUTRAL, va="center")
-    colours = ("#9AA5B1", "#616E7C", GOOD, "#004B75", POOR)
+    colours = ("#9AA5B1", "#616E7C", GOOD, "#004B75", "#8D5A97", POOR)
     for row, (outcome, _) in enumerate(OUTCOMES.items()):
         values = [cell["auc"] for cell in table[outcome].values()]
         axes.plot([min(values), max(values)], [row, row], color="#CBD2D9", linewidth=2, zorder=1)
@@ -123,7 +124,7 @@ def draw_oracle(table: dict[str, dict[str, dict[str, float]]], path: Path) -> No
     quiet(axes, "", "expected AUC")
     axes.tick_params(axis="y", length=0, labelsize=9, labelcolor=INK)
     unique = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-    made.legend(unique.values(), unique.keys(), loc="outside lower center", ncols=5, frameon=False, fontsize=8)
+    made.legend(unique.values(), unique.keys(), loc="outside lower center", ncols=3, frameon=False, fontsize=8)
     save(made, path)
 
 

@@ -13,7 +13,7 @@ from pipelines.phantom.cohort import PRESETS, simulate_patient
 from pipelines.phantom.exam import SimulatedExam, Stack
 from pipelines.phantom.oracle import CohortTruth
 from pipelines.phantom.report.style import INK, NEUTRAL, figure, save
-from pipelines.phantom.site import SITES
+from pipelines.phantom.site import OUTSIDE, SITES
 
 FIELD_MM = 110.0
 PIXELS = 220
@@ -84,7 +84,7 @@ def _series(exam: SimulatedExam) -> tuple[Stack | None, ...]:
 def draw_slices(truth: CohortTruth, row: int, path: Path) -> str:
     """Two exams by four series; returns a caption. The patient is simulated again, which gives the written pixels."""
     words, number = truth.words, truth.numbers
-    site = next(one for one in SITES if one.name == words["site"][row])
+    site = next(one for one in (*SITES, OUTSIDE) if one.name == words["site"][row])
     simulated = simulate_patient(
         int(words["seed"][row]), int(words["index"][row]), PRESETS[words["preset"][row]], (site,)
     )

@@ -1,0 +1,1 @@
+"""Cohorts: folders of patients with known outcomes, to train on and to judge by."""

@@ -1,0 +1,58 @@
+"""A cohort: patients with exams, clinical records and outcomes, as ``cohort.csv`` lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.contract import ClinicalRecord, TimePoint
+from pipelines.phantom.oracle import CohortTruth
+
+
+@dataclass(frozen=True)
+class FollowUp:
+    """Months from surgery to the event, or to when the patient was last known free of it (``event`` False)."""
+
+    months: float
+    event: bool
+
+
+@dataclass(frozen=True)
+class CohortPatient:
+    """One row of ``cohort.csv``. ``line``: its line in the file, the header being line 1.
+
+    ``exams``: folders, those there are. ``truth``: mask files of a simulated patient. An outcome is None where it is
+    not known. ``excluded``: why its owner leaves this patient out, or ''.
+    """
+
+    line: int
+    patient_id: str
+    site: str
+    exams: Mapping[TimePoint, Path]
+    truth: Mapping[TimePoint, Path]
+    record: ClinicalRecord
+    good_response: bool | None = None
+    complete_response: bool | None = None
+    metastasis: FollowUp | None = None
+    recurrence: FollowUp | None = None
+    excluded: str = ""
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """All patients of a cohort folder, those excluded too, in the order of the file.
+
+    ``digest``: SHA-256 of ``cohort.csv`` and of the names and bytes of all exam and truth files. ``truth``: the true
+    probabilities and hazards of a simulated cohort, its rows those of ``patients``.
+    """
+
+    folder: Path
+    patients: tuple[CohortPatient, ...]
+    digest: str
+    truth: CohortTruth | None = None
+
+    @property
+    def simulated(self) -> bool:
+        """Whether these are simulated patients, whose truth is known."""
+        return self.truth is not None

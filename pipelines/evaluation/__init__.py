@@ -1,0 +1,1 @@
+"""Judging a trained bundle on a cohort: figures, tables, pictures and a report."""
