@@ -106,4 +106,16 @@ STATEMENTS: Final[dict[Code, PrivateCode]] = {
     Code.PROTOCOLS_DIFFER: PrivateCode(
         "PROTOCOLS_DIFF", "Protocols differ", "The exams' protocols differ; a change may be theirs."
     ),
+    Code.OUTSIDE_INTENDED_USE: PrivateCode(
+        "OUTSIDE_USE", "Outside intended use", "The model was not made for this therapy or histology."
+    ),
+    Code.CLINICAL_MISSING: PrivateCode(
+        "CLINICAL_MISSING", "Clinical value missing", "A model needs a clinical value that is not known."
+    ),
+    Code.CLINICAL_UNFIT: PrivateCode(
+        "CLINICAL_UNFIT", "Clinical value unfit", "A clinical value cannot be used as it stands."
+    ),
+    Code.TUMOUR_BED_USED: PrivateCode(
+        "TUMOUR_BED", "Tumour bed used", "No tumour was outlined after therapy; its former place was used."
+    ),
 }
