@@ -114,7 +114,7 @@ def _planes(exam: Exam) -> MaskArray | None:
     """The tumour, or where the baseline's lay; None where neither is known."""
     if exam.mask is not None and _has_tumour(exam):
         return exam.mask.array
-    return exam.bed
+    return None if exam.bed is None else exam.bed.array
 
 
 def _largest(planes: MaskArray) -> int:

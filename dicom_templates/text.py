@@ -16,7 +16,7 @@ _LABEL = 34
 _COLUMN = 16
 _DETAILS = (
     *(codes.LIKELIHOOD, codes.ENVELOPE, codes.TRAINING, codes.EXAMS_USED, codes.INTERVAL, codes.TIME_ZERO),
-    *(codes.INPUTS, codes.NOMOGRAM, codes.EXPLANATION, codes.COHORT, codes.WEIGHTS),
+    *(codes.INPUTS, codes.CLINICAL_USED, codes.NOMOGRAM, codes.EXPLANATION, codes.COHORT, codes.WEIGHTS),
 )
 
 

@@ -154,6 +154,11 @@ def exams_used(score: Score) -> str:
     return f"{' and '.join(names)} exam{'s' if len(names) > 1 else ''}" if names else "exams that it does not name"
 
 
+def clinical_sentence(score: Score) -> str:
+    """The clinical values that a model was told, each with where it comes from."""
+    return f"Clinical values used: {sentence('; '.join(score.clinical))}"
+
+
 def nomogram_sentence(nomogram: Nomogram) -> str:
     """The points of each axis, and their total."""
     axes = "; ".join(f"{axis.name} {axis.value}: {plain(round(axis.points, 1))} points" for axis in nomogram.axes)
@@ -170,6 +175,7 @@ def explanation_sentence(explanation: Explanation) -> str:
 def prediction_sentences(score: Score) -> str:
     """All that is said of one prediction."""
     parts = [score_sentence(score), envelope_sentence(score)]
+    parts += [clinical_sentence(score)] if score.clinical else []
     parts += [nomogram_sentence(score.nomogram)] if score.nomogram is not None else []
     parts += [explanation_sentence(one) for one in score.explanations]
     return " ".join([*parts, training_sentence(score)])

@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from dicom_templates.kinds import Item
+from node import clinical_commands, evaluate_command
 from node.config import Config, load_config
 from node.errors import ConfigError, RestageError
 from node.logs import configure_logs
@@ -36,6 +37,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+app.add_typer(clinical_commands.app, name="clinical")
+app.command()(evaluate_command.evaluate)
 console = Console()
 errors = Console(stderr=True, soft_wrap=True, highlight=False)
 
@@ -44,6 +47,8 @@ DEFAULT_CONFIG = Path("config.toml")
 _REPORT_HELP = "Rates, overlap, oracle and pictures, in DIR/report; without --patients of the cohort there."
 _PROCESSES_HELP = "Processes; unless told one per core, at most 4, for 10 patients each. They change no byte."
 _SITES_HELP = "Hospitals: A, B, C unless told; D has patients only where it is named."
+_CLINICAL_HELP = "Table of clinical values, as `restage clinical import` takes it; the patient's are used."
+_IMAGENET_HELP = "torchvision's checkpoint to start from (resnet18-f37072fd.pth), or FILE:SHA256; with --published."
 _OBJECTS_HELP = f"Objects to make, with commas between: {', '.join(Item)}."
 
 
@@ -162,6 +167,7 @@ def score(
     config: Annotated[
         Path | None, typer.Option("--config", "-c", help=escape("Take [scoring] and [[series_rule]] from here."))
     ] = None,
+    clinical: Annotated[Path | None, typer.Option(help=_CLINICAL_HELP, metavar="FILE.csv")] = None,
 ) -> None:
     """Score the exams in two folders, without a PACS: the same findings as the node's for the same files."""
     from node.folders import Reading, Wanted, score_folders
@@ -182,7 +188,7 @@ def score(
     except (BundleError, ValueError) as error:
         _leave(str(error), USAGE)
     with console.status("scoring"):
-        reading = Reading(scoring.roi_pattern, settings.site_rules)
+        reading = Reading(scoring.roi_pattern, settings.site_rules, clinical)
         result = score_folders(baseline, restaging, Wanted(out, items), models, reading)
     typer.echo(result.report)
 
@@ -252,27 +258,39 @@ def phantom(
 
 @app.command()
 def train(
-    system: Annotated[str, typer.Argument(help="segmenter or signature_svm.")],
+    system: Annotated[str, typer.Argument(help="segmenter, signature_svm or dlrs_nomogram.")],
     cohort: Annotated[Path, typer.Option(help="Folder with cohort.csv.", metavar="DIR")],
     out: Annotated[Path, typer.Option(help="Folder for the bundle.", metavar="BUNDLE")],
-    seed: Annotated[int, typer.Option(help="The same seed gives the same bundle on the same machine.")] = 1,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that read the exams.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bundle on the same machine.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that read the exams; they change no byte.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of torch; another number, other last digits.")] = 1,
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
+    published: Annotated[bool, typer.Option("--published", help="Networks of the paper's size.")] = False,
+    paper_mode: Annotated[bool, typer.Option("--paper-mode", help="The paper's way where ours differs.")] = False,
+    imagenet: Annotated[str | None, typer.Option(help=_IMAGENET_HELP, metavar="FILE")] = None,
 ) -> None:
-    """Train a system on a cohort folder (the phantom's or your own) and write its bundle."""
+    """Train a system on a cohort folder (the phantom's or your own) and write its bundle.
+
+    Stopped or killed, it goes on where it was when the same command is given again.
+    """
     from node.progress import bars
     from pipelines.bundle import BundleError
+    from pipelines.cohort.read import CohortError
     from pipelines.models import choose_device
-    from pipelines.training import CohortError, TrainingSettings
-    from pipelines.training import train as run
+    from pipelines.training.curves import curves_file
+    from pipelines.training.settings import TrainingSettings
+    from pipelines.training.train import train as run
 
     try:
-        settings = TrainingSettings(seed=seed, workers=workers, device=str(choose_device(device)))
+        chosen = str(choose_device(device))
+        settings = TrainingSettings(seed, threads, workers, chosen, paper_mode, imagenet, published)
         with bars() as advance:
             run(system, cohort, out, settings, advance)
     except (BundleError, CohortError, ValueError) as error:
         _leave(str(error), UNFIT)
-    console.print(f"bundle written to {out}", markup=False)
+    except KeyboardInterrupt:
+        _leave(f"stopped; the same command goes on where it was ({out}.training holds the networks)", ATTENTION)
+    console.print(f"bundle written to {out}; its learning curves are {curves_file(out)}", markup=False)
 
 
 @app.command()

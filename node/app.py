@@ -28,6 +28,7 @@ from node.send import send_due
 from node.settle import settle
 from node.store import Store
 from node.verify import verify_sent
+from pipelines.exams_needed import some_score_a_baseline
 
 log = structlog.get_logger()
 
@@ -72,7 +73,9 @@ def serve(config: Config, config_path: Path, *, with_worker: bool = True) -> Non
 
 
 def _clock(config: Config, database: Database, store: Store) -> Clock:
-    planner = Planner(database, store, config.matching.rules(), config.scoring.roi_pattern, config.site_rules)
+    scoring = config.scoring
+    alone = scoring.baseline_alone and some_score_a_baseline(scoring.systems)
+    planner = Planner(database, store, config.matching.rules(), scoring.roi_pattern, config.site_rules, alone)
     clock = Clock(threads=4 + 2 * len(config.peers_receiving))
     clock.every(TICK_SECONDS, "settle", partial(settle, database, config.settle))
     clock.every(TICK_SECONDS, "plan", partial(_plan, planner, _revision(config, database)))

@@ -217,6 +217,7 @@ class Scoring(Section):
         BeforeValidator(_folder_or_none),
         Field(description='"" for the shipped bundles, or a folder in quotes'),
     ] = None
+    baseline_alone: Switch = True
     cache_gb: Annotated[float, Field(ge=0, le=10000, description="gigabytes, 0 to 10000; 0 keeps nothing")] = 5.0
     lease_seconds: Seconds = 120.0
     roi_pattern: Annotated[

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, or_, select
 
 from node.records import PairState, StudyState
-from node.schema import decision_table, pair_table, study_table
+from node.schema import clinical_value_table, decision_table, pair_table, study_table
 
 
 @dataclass(frozen=True, order=True)
@@ -18,8 +18,11 @@ class PatientKey:
     issuer: str
 
 
-def due(connection: Connection) -> list[PatientKey]:
-    """Patients with something newly settled or decided, or with a pair that lost its job, and nothing arriving."""
+def due(connection: Connection, alone: bool = False) -> list[PatientKey]:
+    """Patients with something newly settled, decided or imported, or with a pair without its job, and nothing arriving.
+
+    ``alone``: whether a baseline that waits for its restaging exam has a job too.
+    """
     table = study_table
     decided = or_(
         *(
@@ -28,7 +31,8 @@ def due(connection: Connection) -> list[PatientKey]:
         )
     )
     query = select(table.c.patient_id, table.c.issuer).where(or_(table.c.state == StudyState.SETTLED, decided))
-    return sorted((_keys(connection, query) | jobless(connection)) - receiving(connection))
+    found = _keys(connection, query) | _keys(connection, _imported()) | jobless(connection, alone)
+    return sorted(found - receiving(connection))
 
 
 def receiving(connection: Connection) -> set[PatientKey]:
@@ -37,11 +41,20 @@ def receiving(connection: Connection) -> set[PatientKey]:
     return _keys(connection, select(table.c.patient_id, table.c.issuer).where(table.c.state == StudyState.RECEIVING))
 
 
-def jobless(connection: Connection) -> set[PatientKey]:
-    """Patients with a pair whose job was abandoned, because the worker found other inputs than were planned."""
+def jobless(connection: Connection, alone: bool = False) -> set[PatientKey]:
+    """Patients with a pair whose job was abandoned, because the worker found other inputs than were planned; and,
+    where a waiting baseline is scored by itself (``alone``), those with one that never was."""
     table = pair_table
-    lost = and_(table.c.state == PairState.READY, table.c.inputs_digest == "")
+    scored = (PairState.READY, PairState.AWAITING_RESTAGING) if alone else (PairState.READY,)
+    lost = and_(table.c.state.in_(scored), table.c.inputs_digest == "")
     return _keys(connection, select(table.c.patient_id, table.c.issuer).where(lost))
+
+
+def _imported() -> Select[Any]:
+    """The held patients with clinical values that they were not planned with; a value may name no issuer."""
+    value, study = clinical_value_table.c, study_table.c
+    theirs = and_(study.patient_id == value.patient_id, or_(value.issuer == "", value.issuer == study.issuer))
+    return select(study.patient_id, study.issuer).join(clinical_value_table, theirs).where(value.planned.is_(False))
 
 
 def everybody(connection: Connection) -> list[PatientKey]:

@@ -18,7 +18,9 @@ from dicom_templates.kinds import Item, Kind, Result, named
 from dicom_templates.profile import DEFAULT_ITEMS, Rendering
 from dicom_templates.results import build_results
 from dicom_templates.text import report_text
-from pipelines.contract import CaseFiles, Code, Findings, InputUnfit, Models, TimePoint
+from node.clinical_file import read_table
+from pipelines.clinical.dated import DatedValue, with_record
+from pipelines.contract import CaseFiles, Code, Findings, InputUnfit, Models, Patient, TimePoint
 from pipelines.exam import exam_files, patient_conflict
 from pipelines.findings_json import findings_json
 from pipelines.roles.site_rules import SiteRule
@@ -43,10 +45,14 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Reading:
-    """What a site says of its images: the names of tumour outlines, and its own rules for the roles of series."""
+    """What a site says of its images: the names of tumour outlines, and its own rules for the roles of series.
+
+    ``clinical``: a table of clinical values, of which the patient's are used.
+    """
 
     roi_pattern: str
     rules: tuple[SiteRule, ...] = ()
+    clinical: Path | None = None
 
 
 def score_folders(
@@ -61,6 +67,8 @@ def score_folders(
         restaging=None if restaging is None else exam_files(restaging, TimePoint.RESTAGING, reading.rules),
     )
     _refuse_two_patients(case)
+    if reading.clinical is not None:
+        case = with_record(case, _values_of(case.patient, reading.clinical))
     findings = score_case(case, models, reading.roi_pattern)
     results = build_results(findings, _identity(case, wanted), wanted.items)
     return _write(findings, results, wanted.out)
@@ -75,6 +83,19 @@ def _refuse_two_patients(case: CaseFiles) -> None:
     if after.study_date <= before.study_date:
         reason = f"the restaging exam ({after.study_date}) is not after the baseline ({before.study_date})"
         raise InputUnfit(Code.INPUTS_MISSING, reason)
+
+
+def _values_of(patient: Patient, table: Path) -> tuple[DatedValue, ...]:
+    """The patient's values in a table; raises InputUnfit where it cannot be used, or has none of this patient."""
+    found = [
+        one.dated
+        for one in read_table(table, datetime.now(UTC).date())
+        if one.patient_id == patient.patient_id and one.issuer in ("", patient.issuer)
+    ]
+    if not found:
+        reason = f"{table.name} has no value of patient {patient.patient_id!r}, whose exams these are"
+        raise InputUnfit(Code.CLINICAL_UNFIT, reason)
+    return tuple(found)
 
 
 def _identity(case: CaseFiles, wanted: Wanted) -> ResultIdentity:

@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from node.clinical import values_of_study
 from node.database import Database
 from node.records import StoredObject
 from node.store import Store
+from pipelines.clinical.dated import with_record
+from pipelines.clinical.phrase import written
 from pipelines.contract import CaseFiles, ExamFiles, Role, SeriesRole, TimePoint
 from pipelines.exam import ANNOTATION_CLASSES, OWN_MANUFACTURER, REPORT_CLASSES, assemble
 from pipelines.headers.files import SeriesHeaders, read_series
@@ -33,19 +36,23 @@ def gather_case(
     restaging: tuple[str, ...],
     rules: Sequence[SiteRule] = (),
 ) -> CaseFiles:
-    """The files of a pair; either side may be empty. ``rules``: the site's own, for the roles of series."""
+    """The files of a pair, and what is imported of its patient; either side may be empty.
+
+    ``rules``: the site's own, for the roles of series.
+    """
     with database.reading() as connection:
-        return CaseFiles(
-            baseline=_exam([store.objects_of(connection, (uid,)) for uid in baseline], TimePoint.BASELINE, rules),
-            restaging=_exam([store.objects_of(connection, (uid,)) for uid in restaging], TimePoint.RESTAGING, rules),
-        )
+        before = _exam([store.objects_of(connection, (uid,)) for uid in baseline], TimePoint.BASELINE, rules)
+        after = _exam([store.objects_of(connection, (uid,)) for uid in restaging], TimePoint.RESTAGING, rules)
+        values = values_of_study(connection, next(iter((*restaging, *baseline)), ""))
+    return with_record(CaseFiles(before, after), values)
 
 
 def inputs_digest(case: CaseFiles, roi_pattern: str = DEFAULT_ROI_PATTERN) -> str:
     """SHA-256 over the *chosen inputs*: what changes a result, and nothing else. Reads headers and reports.
 
     Of annotations those count that a reader meant as the tumour (``roi_pattern``, as for the mask), usable or not; of
-    reports the clinical variables that they give, with who said so. A late localizer or presentation state, another
+    reports the clinical variables that they give, with who said so; of imported values those that count for these
+    exams, with their days, but not the file that they came with. A late localizer or presentation state, another
     organ, another program's segmentation or a report in prose leaves it as it was.
     """
     digest = hashlib.sha256()
@@ -58,6 +65,8 @@ def inputs_digest(case: CaseFiles, roi_pattern: str = DEFAULT_ROI_PATTERN) -> st
         _add(digest, [path for path in exam.annotations if is_meant(path, exam.study_uids, roi_pattern)])
         for variable in find_clinical_variables(exam)[0]:
             digest.update(repr(variable).encode())
+    for item, value in case.record.values.items():
+        digest.update(repr((str(item), written(value), str(case.record.dates.get(item)))).encode())
     return digest.hexdigest()
 
 

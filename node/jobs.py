@@ -1,4 +1,7 @@
-"""The queue of jobs, to score a pair or to withdraw what it sent. A result counts only under the current token."""
+"""The queue of jobs, to score a pair or the baseline of one that waits, or to withdraw what was sent of it.
+
+A result counts only under the current token.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ from node.schema import job_table, pair_table, result_table
 log = structlog.get_logger()
 
 RETIRED = (PairState.WITHDRAWN, PairState.SUPERSEDED)
+SCORED = (PairState.READY, PairState.AWAITING_RESTAGING)
 MAX_ATTEMPTS = 3
 FIRST_RETRY_SECONDS = 10.0
 LONGEST_RETRY_SECONDS = 300.0
@@ -58,6 +62,17 @@ def put(connection: Connection, pair_id: int, inputs_digest: str, proposal: Prop
     )
     log.info("job.put", pair=pair_id, version=version)
     return True
+
+
+def last_version_alone(connection: Connection, pairs: Collection[int], baseline_uid: str) -> int:
+    """The newest version of those of these pairs of which this baseline was scored by itself; 0 where there is none.
+
+    Objects made of a baseline alone have their UIDs from it and the version: a later pair's count goes on from here.
+    """
+    table = job_table
+    jobs = connection.execute(select(table).where(table.c.pair_id.in_(pairs))).all()
+    alone = {job.pair_id for job in jobs if not job.restaging and job.baseline[:1] == [baseline_uid]}
+    return max((job.version for job in jobs if job.pair_id in alone), default=0)
 
 
 def put_withdrawal(connection: Connection, pair_id: int) -> bool:
@@ -140,7 +155,7 @@ def finish(database: Database, ticket: JobTicket, outcome: Outcome) -> JobState:
         wanted = pair.version == ticket.version and (
             pair.state != PairState.READY
             if ticket.task is Task.WITHDRAW
-            else bool(pair.inputs_digest) and pair.state == PairState.READY
+            else bool(pair.inputs_digest) and pair.state in SCORED
         )
         if wanted:
             for result, peers in outcome.results:

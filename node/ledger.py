@@ -19,11 +19,14 @@ ARRIVED = (DeliveryState.SENT, DeliveryState.VERIFIED, DeliveryState.COMMITTED)
 class Recall:
     """What a retired pair may have at its peers, and why it must not be read there any more.
 
-    ``sent``: each object with the peers it may be at.
+    ``sent``: each object with the peers it may be at. ``baseline`` and ``restaging``: the studies of which the newest of
+    them was made: the pair's, or the baseline alone where nothing was sent since the restaging exam arrived.
     """
 
     reason: str
     sent: Mapping[ResultFile, tuple[str, ...]]
+    baseline: tuple[str, ...]
+    restaging: tuple[str, ...]
 
 
 def owner(database: Database, pair_id: int) -> tuple[str, str]:
@@ -40,7 +43,17 @@ def recall(database: Database, pair_id: int) -> Recall:
         # A pair that waits again has a reason of its own, for its waiting.
         retired = pair.state in (PairState.WITHDRAWN, PairState.SUPERSEDED)
         reason = pair.reason if retired else "its exams are no longer a pair"
-        return Recall(reason, may_have_arrived(connection, pair_id))
+        sent = may_have_arrived(connection, pair_id)
+        query = select(job_table).join(result_table, result_table.c.job_id == job_table.c.id)
+        theirs = query.where(result_table.c.sop_uid.in_([file.sop_uid for file in sent]))
+        made_of = connection.execute(theirs.order_by(job_table.c.version.desc()).limit(1)).first() or pair
+        return Recall(reason, sent, tuple(made_of.baseline), tuple(made_of.restaging))
+
+
+def reason_of(database: Database, pair_id: int) -> str:
+    """Why a pair is as it is, in the words of `restage status`."""
+    with database.reading() as connection:
+        return str(connection.execute(select(pair_table.c.reason).where(pair_table.c.id == pair_id)).scalar_one())
 
 
 def may_have_arrived(connection: Connection, pair_id: int) -> dict[ResultFile, tuple[str, ...]]:

@@ -5,24 +5,31 @@ Dates decide, words are evidence, identity is a condition, and a person's decisi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from node.exams import DatedExam, group_into_exams, has_a_role, split_into_episodes
 from node.identity import is_confirmed, tell_apart
 from node.records import Decision, Matching, PairState, Proposal, StudyFacts, StudyState, Verb, Verdict
+from node.therapy import UNKNOWN_THERAPY, Therapy
 from pipelines.contract import Code, TimePoint
 
 
 @dataclass(frozen=True)
 class MatchingRules:
-    """The windows of matching, in days between StudyDates; ``[matching]`` in config.toml explains each."""
+    """The windows of matching, in days between StudyDates; ``[matching]`` in config.toml explains each.
+
+    ``therapy``: the patient's, where it is known: what was taken after its start is no baseline, what was taken before
+    its end no restaging exam.
+    """
 
     min_interval_days: int = 21
     max_interval_days: int = 400
     same_timepoint_days: int = 14
     episode_gap_days: int = 730
+    therapy: Therapy = UNKNOWN_THERAPY
 
 
 class MatchCode(StrEnum):
@@ -36,6 +43,7 @@ class MatchCode(StrEnum):
     IDENTITY_CONFLICT = "IDENTITY_CONFLICT"
     WORDS_CONTRADICT_DATES = "WORDS_CONTRADICT_DATES"
     INTERVAL_OUTSIDE_WINDOW = "INTERVAL_OUTSIDE_WINDOW"
+    BEFORE_THERAPY_END = "BEFORE_THERAPY_END"
     TAKEN_APART = "TAKEN_APART"
 
 
@@ -93,6 +101,11 @@ def match(studies: Sequence[StudyFacts], decisions: Sequence[Decision], rules: M
         for episode in split_into_episodes(exams[patient], rules.episode_gap_days):
             outcome += _match_episode([exam for exam in episode if exam.is_usable], decided, rules)
     return Matching(outcome.proposals, tuple(_verdict(by_uid[uid], outcome) for uid in sorted(by_uid)))
+
+
+def without_advice(reason: str) -> str:
+    """What a verdict or proposal says of an exam, without what a person at the node can do about it."""
+    return _ADVICE.split(reason)[0]
 
 
 def _last_words(decisions: Sequence[Decision]) -> _Decided:
@@ -165,6 +178,7 @@ def _carry_out(decided: _Decided, place: dict[str, DatedExam], overruled: dict[s
 
 def _match_episode(exams: Sequence[DatedExam], decided: _Decided, rules: MatchingRules) -> _Outcome:
     """Usable exams of one episode, in order of date: the first is the baseline, until a person names another one."""
+    rules = replace(rules, therapy=rules.therapy.among([exam.date for exam in exams], rules.max_interval_days))
     baselines, restagings = ({pair[side] for pair in decided.pairs} for side in (0, 1))
     outcome = _Outcome()
     segments: list[list[DatedExam]] = [[]]
@@ -185,7 +199,10 @@ def _match_episode(exams: Sequence[DatedExam], decided: _Decided, rules: Matchin
 
 
 def _match_to_first(first: DatedExam, later: Sequence[DatedExam], decided: _Decided, rules: MatchingRules) -> _Outcome:
-    """The first usable exam is the baseline by its date; words that deny it, or themselves, go to a person."""
+    """The first usable exam is the baseline by its date, unless therapy had begun; words that deny it, or themselves,
+    go to a person."""
+    if why := rules.therapy.denies_baseline(first.date):
+        return _Outcome(tuple(_await_baseline(exam, why) for exam in (first, *later)))
     said = first.said
     doubted_by = [exam for exam in later if not decided.are_apart(first, exam)]
     if len(said) > 1 or (TimePoint.RESTAGING in said and doubted_by):
@@ -205,6 +222,10 @@ def _match_to_baseline(
     outcome = _Outcome(refusals=_take_apart(baseline, later, decided))
     rest = [exam for exam in later if not decided.are_apart(baseline, exam)]
     for position, exam in enumerate(rest):
+        if why := rules.therapy.denies_restaging(exam.date):
+            reason = f"exam of {exam.date}: {why}, so it is no restaging exam; {_PAIR} overrules it"
+            outcome += _refuse([exam], StudyState.DECLINED, MatchCode.BEFORE_THERAPY_END, reason)
+            continue
         if TimePoint.BASELINE in exam.said:
             doubt = _contradiction(exam, f"an exam of {baseline.date} is earlier")
             code = MatchCode.WORDS_CONTRADICT_DATES
@@ -233,6 +254,8 @@ def _lone(exam: DatedExam, later: Sequence[DatedExam], rules: MatchingRules) -> 
         return _await_baseline(exam, f"its words say '{said[TimePoint.RESTAGING]}'")
     if later:
         reason = f"no later exam is its restaging (those here: {', '.join(str(other.date) for other in later)})"
+    elif rules.therapy.start is not None:
+        reason = f"a baseline, because therapy began on {rules.therapy.start}, and no restaging exam is here"
     elif TimePoint.BASELINE in said:
         reason = f"a baseline by its words ('{said[TimePoint.BASELINE]}'), and no restaging exam is here"
     else:
@@ -290,4 +313,5 @@ def _verdict(study: StudyFacts, outcome: _Outcome) -> Verdict:
 
 
 _PAIR = "`restage pair`"
+_ADVICE = re.compile(r"; `restage|\. Awaits ")
 _FOLLOWS_A_RESTAGING = "it follows one that a person paired as restaging"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 from sqlalchemy import Connection, Row, and_, delete, insert, or_, select, update
 
-from node import jobs, outbox
+from node import clinical, jobs, outbox, overtaken
 from node.database import Database
 from node.due import PatientKey, due, jobless, owners, receiving
 from node.flow import PAIR, STUDY, move
@@ -29,18 +29,24 @@ from pipelines.roles.site_rules import SiteRule
 log = structlog.get_logger()
 
 
+_MEANWHILE = "; meanwhile the baseline exam is scored by itself"
+
+
 @dataclass(frozen=True)
 class Planner:
+    """``alone``: a baseline that waits for its restaging exam is scored by itself meanwhile."""
+
     database: Database
     store: Store
     rules: MatchingRules
     roi_pattern: str = DEFAULT_ROI_PATTERN
     series_rules: tuple[SiteRule, ...] = ()
+    alone: bool = False
 
     def plan_due(self) -> int:
         """Plan every patient who is due (``node.due``); how many."""
         with self.database.reading() as connection:
-            keys = due(connection)
+            keys = due(connection, self.alone)
         for key in keys:
             try:
                 for former in self._former_owners(key):
@@ -61,14 +67,17 @@ class Planner:
             rows = _studies(connection, key)
             studies = [_facts(connection, row) for row in rows if not row.conflict]
             decided = _decisions(connection, [row.study_uid for row in rows])
+            imported = clinical.unplanned(connection, key)
+            rules = replace(self.rules, therapy=clinical.therapy_of(connection, key))
         decisions = [Decision(Verb(row.verb), row.baseline_uid, row.restaging_uid) for row in decided]
-        matching, digests = self._digested(match(studies, decisions, self.rules))
+        matching, digests = self._digested(match(studies, decisions, rules))
         with self.database.transaction() as connection:
             if _changed(connection, key, rows):
                 return
             self._write(connection, key, matching, digests)
             _quarantine_conflicts(connection, rows)
             _mark_applied(connection, [row.id for row in decided])
+            clinical.mark_planned(connection, imported)
 
     def _former_owners(self, key: PatientKey) -> list[PatientKey]:
         """The patients who have a pair with a study that is this patient's now: after a merge in the PACS."""
@@ -80,7 +89,7 @@ class Planner:
 
     def _classify(self, key: PatientKey, anew: bool) -> None:
         with self.database.reading() as connection:
-            every = anew or key in jobless(connection)
+            every = anew or key in jobless(connection, self.alone)
             rows = [row for row in _studies(connection, key) if row.state != StudyState.RECEIVING]
             uids = [row.study_uid for row in rows if every or row.state == StudyState.SETTLED]
             paths = {uid: [item.path for item in self.store.objects_of(connection, (uid,))] for uid in uids}
@@ -92,10 +101,10 @@ class Planner:
                     connection.execute(insert(series_table), series)
 
     def _digested(self, matching: Matching) -> tuple[Matching, dict[tuple[str, str], str]]:
-        """The digest of each ready pair's inputs; a pair whose files do not go together is declined with the reason."""
+        """The digest of the inputs of each that is scored; one whose files do not go together is declined, with why."""
         digests: dict[tuple[str, str], str] = {}
         for proposal in matching.proposals:
-            if proposal.state is not PairState.READY:
+            if not self._is_scored(proposal):
                 continue
             try:
                 case = gather_case(self.database, self.store, proposal.baseline, proposal.restaging, self.series_rules)
@@ -105,6 +114,9 @@ class Planner:
                 digests[proposal.key] = inputs_digest(case, self.roi_pattern)
         return matching, digests
 
+    def _is_scored(self, proposal: Proposal) -> bool:
+        return proposal.state is PairState.READY or (self.alone and proposal.state is PairState.AWAITING_RESTAGING)
+
     def _write(
         self, connection: Connection, key: PatientKey, matching: Matching, digests: dict[tuple[str, str], str]
     ) -> None:
@@ -112,11 +124,14 @@ class Planner:
             _write_verdict(connection, verdict)
         kept: set[int] = set()
         for proposal in matching.proposals:
+            digest = digests.get(proposal.key, "")
+            if digest and proposal.state is PairState.AWAITING_RESTAGING:
+                proposal = replace(proposal, reason=proposal.reason + _MEANWHILE)
             pair_id = _write_pair(connection, key, proposal, kept)
             kept.add(pair_id)
-            if proposal.state is PairState.READY:
-                jobs.put(connection, pair_id, digests[proposal.key], proposal)
-        _retire(connection, key, kept)
+            if digest:
+                jobs.put(connection, pair_id, digest, proposal)
+        _retire(connection, key, kept, matching)
 
 
 def _studies(connection: Connection, key: PatientKey) -> Sequence[Row[Any]]:
@@ -216,7 +231,9 @@ def _write_pair(connection: Connection, key: PatientKey, proposal: Proposal, tak
     }
     if row is None:
         owner = {"patient_id": key.patient_id, "issuer": key.issuer}
-        new = insert(pair_table).values(**owner, **values).returning(pair_table.c.id)
+        theirs = [one.id for one in _pairs(connection, key)]
+        version = 0 if proposal.restaging else jobs.last_version_alone(connection, theirs, proposal.key[0])
+        new = insert(pair_table).values(**owner, **values, version=version).returning(pair_table.c.id)
         pair_id = int(connection.execute(new).scalar_one())
     else:
         move(PAIR, PairState(row.state), proposal.state)
@@ -248,36 +265,16 @@ def _pairs(connection: Connection, key: PatientKey) -> Sequence[Row[Any]]:
     return connection.execute(select(table).where(ours).order_by(table.c.id)).all()
 
 
-def _retire(connection: Connection, key: PatientKey, kept: set[int]) -> None:
+def _retire(connection: Connection, key: PatientKey, kept: set[int], matching: Matching) -> None:
     """Pairs that matching no longer proposes: what of them was sent is withdrawn, never left to be read."""
     for row in _pairs(connection, key):
         if row.id in kept or row.state in jobs.RETIRED:
             continue
-        apart = _taken_apart(connection, row)
-        state = move(PAIR, PairState(row.state), PairState.WITHDRAWN if apart else PairState.SUPERSEDED)
-        reason = "taken apart by a person" if apart else _why_overtaken(connection, key, row)
+        wanted, reason = overtaken.why(connection, key, row, matching)
+        state = move(PAIR, PairState(row.state), wanted)
         values = {"state": state, "reason": reason, "inputs_digest": "", "updated_at": time.time()}
         connection.execute(update(pair_table).where(pair_table.c.id == row.id).values(**values))
         jobs.supersede(connection, row.id, (Task.SCORE,))
         outbox.withdraw(connection, row.id)
         jobs.put_withdrawal(connection, row.id)
         log.warning("pair.retired", pair=row.id, state=str(state))
-
-
-def _why_overtaken(connection: Connection, key: PatientKey, row: Row[Any]) -> str:
-    table = study_table
-    studies = connection.execute(select(table).where(table.c.study_uid.in_([*row.baseline, *row.restaging]))).all()
-    if any(PatientKey(study.patient_id, study.issuer) != key for study in studies):
-        return "an exam of this pair now belongs to another patient"
-    if any(study.conflict for study in studies):
-        return "an exam of this pair holds objects of two patients"
-    return "another pairing of these exams took its place"
-
-
-def _taken_apart(connection: Connection, row: Row[Any]) -> bool:
-    if not (row.baseline and row.restaging):
-        return False
-    table = decision_table
-    here = and_(table.c.baseline_uid.in_(row.baseline), table.c.restaging_uid.in_(row.restaging))
-    newest = connection.execute(select(table.c.verb).where(here).order_by(table.c.id.desc()).limit(1)).scalar()
-    return newest == Verb.UNPAIR

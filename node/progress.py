@@ -16,6 +16,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+SHOWN = 8
+"""Bars of finished things that stay in sight; training fits dozens of networks, and a terminal has 24 lines."""
+
 
 @contextmanager
 def bars() -> Iterator[Callable[[str, int, int], None]]:
@@ -28,6 +31,9 @@ def bars() -> Iterator[Callable[[str, int, int], None]]:
             if what not in tasks:
                 tasks[what] = progress.add_task(what, total=total)
             progress.update(tasks[what], completed=done, total=total)
+            finished = [task.id for task in progress.tasks if task.finished and task.visible]
+            for old in finished[:-SHOWN]:
+                progress.update(old, visible=False)
 
         yield advance
 

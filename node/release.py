@@ -23,6 +23,7 @@ def releasable(findings: Findings, phantom_scores: bool) -> Findings:
         return findings
     held = [exam for exam in findings.case.exams if _phantom_mask(exam.mask)]
     times = {exam.files.time_point for exam in held}
+    looked = times | {exam.files.time_point for exam in findings.case.exams if _phantom_mask(exam.bed)}
     statements = [
         Statement(
             Code.SCORES_WITHHELD, f"{time} tumour mask", f"the automatic mask and its measurements were {WITHHELD}"
@@ -36,8 +37,9 @@ def releasable(findings: Findings, phantom_scores: bool) -> Findings:
     ]
     # Why there is no number tells of the mask, and so does what the quality gate found in it.
     in_masks = {(code, f"{time} ADC in the mask") for time in times for code in Code}
-    in_masks |= {(code, f"{time} {name}") for time in times for code in OF_TUMOUR for name in ("DWI", "CE-T1", "T2")}
-    measured = {f"{time} {name}" for time in times for name in MEASURED}
+    in_masks |= {(Code.TUMOUR_BED_USED, f"{time} tumour mask") for time in looked}
+    in_masks |= {(code, f"{time} {name}") for time in looked for code in OF_TUMOUR for name in ("DWI", "CE-T1", "T2")}
+    measured = {f"{time} {name}" for time in looked for name in MEASURED}
     scores = tuple(score for score in findings.scores if not score.model.phantom_trained)
     return replace(
         findings,
@@ -67,21 +69,19 @@ def _phantom_mask(mask: Mask | None) -> bool:
 
 def _case(case: Case) -> Case:
     """The case without what phantom-trained models drew, nor the baseline's tumour carried over from such a mask."""
-    baseline, restaging = _released(case.baseline), _released(case.restaging)
-    if restaging is not None and case.baseline is not None and _phantom_mask(case.baseline.mask):
-        restaging = replace(restaging, bed=None)
-    return replace(case, baseline=baseline, restaging=restaging)
+    return replace(case, baseline=_released(case.baseline), restaging=_released(case.restaging))
 
 
 def _released(exam: Exam | None) -> Exam | None:
     """The exam without what a phantom-trained model drew or looked at."""
     if exam is None:
         return None
-    hidden = _phantom_mask(exam.mask)
+    hidden, hidden_bed = _phantom_mask(exam.mask), _phantom_mask(exam.bed)
     return replace(
         exam,
         mask=None if hidden else exam.mask,
-        parameters=tuple(pair for pair in exam.parameters if not (hidden and pair[0] in MEASURED)),
+        bed=None if hidden_bed else exam.bed,
+        parameters=tuple(pair for pair in exam.parameters if not ((hidden or hidden_bed) and pair[0] in MEASURED)),
         structures=tuple(one for one in exam.structures if one.model is None or not one.model.phantom_trained),
         maps=tuple(one for one in exam.maps if one.model is None or not one.model.phantom_trained),
     )

@@ -147,6 +147,26 @@ result_table = Table(
     Index("result_by_pair", "pair_id", "version"),
 )
 
+# Values of cohort.csv's items as persons imported them, and every one that a newer one replaced. `item` is an Item or a
+# Stem of pipelines.clinical, `value` its canonical text; `issuer` is empty where the table named none. `planned`: the
+# patient has been planned with it, or is not held.
+clinical_value_table = Table(
+    "clinical_value",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("patient_id", String(64), nullable=False),
+    Column("issuer", String(64), nullable=False),
+    Column("item", String(32), nullable=False),
+    Column("value", Text, nullable=False),
+    Column("date", String(10), nullable=False),
+    Column("source", Text, nullable=False),
+    Column("imported_at", Float, nullable=False),
+    Column("current", Boolean, nullable=False),
+    Column("planned", Boolean, nullable=False),
+    Index("clinical_value_by_patient", "patient_id", "issuer"),
+    Index("clinical_value_by_planned", "planned"),
+)
+
 delivery_table = Table(
     "delivery",
     metadata,

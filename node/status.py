@@ -11,7 +11,9 @@ from rich.table import Table as RichTable
 from rich.tree import Tree
 from sqlalchemy import Connection, Row, Table, select
 
+from node.clinical import current_rows
 from node.database import Database
+from node.due import owners
 from node.schema import delivery_table, job_table, pair_table, result_table, series_table, study_table
 
 # Why something waits, where its row has no reason of its own.
@@ -37,12 +39,16 @@ def read_status(database: Database) -> dict[str, Any]:
         pairs = _rows(connection, pair_table, pair_table.c.id)
         jobs = _grouped(_rows(connection, job_table, job_table.c.version), "pair_id")
         deliveries = _grouped(_deliveries(connection), "pair_id")
+        clinical = current_rows(connection, owners((*studies, *pairs)))
     patients: dict[tuple[str, str], dict[str, Any]] = {}
     for row in (*studies, *pairs):  # a patient whose exams moved to another one still has what became of their pairs
         patients.setdefault((row.patient_id, row.issuer), _patient(row))
     for row in studies:
         patient = patients[(row.patient_id, row.issuer)]
         patient["exams"].append(_exam(row, series.get(row.study_uid, [])))
+    for key, values in clinical.items():
+        patient = patients[(key.patient_id, key.issuer)]
+        patient["clinical"] = [_pick(one, ("item", "value", "date", "source")) for one in values]
     for row in pairs:
         one = _pair(row, jobs.get(row.id, []), deliveries.get(row.id, []))
         patients[(row.patient_id, row.issuer)]["pairs"].append(one)
@@ -67,7 +73,7 @@ def _grouped(rows: Iterable[Row[Any]], column: str) -> dict[Any, list[Row[Any]]]
 
 
 def _patient(row: Row[Any]) -> dict[str, Any]:
-    return {"patient_id": row.patient_id, "issuer": row.issuer, "exams": [], "pairs": []}
+    return {"patient_id": row.patient_id, "issuer": row.issuer, "clinical": [], "exams": [], "pairs": []}
 
 
 def _exam(row: Row[Any], series: Sequence[Row[Any]]) -> dict[str, Any]:
@@ -104,6 +110,11 @@ def render_status(status: dict[str, Any]) -> RenderableType:
 def _patient_tree(patient: dict[str, Any]) -> Tree:
     issuer = f" (issuer {escape(patient['issuer'])})" if patient["issuer"] else ""
     tree = Tree(f"[bold]Patient {escape(patient['patient_id']) or 'without ID'}[/]{issuer}")
+    if patient["clinical"]:
+        table = RichTable("clinical value", "", "of", "from", box=None, padding=(0, 1))
+        for one in patient["clinical"]:
+            table.add_row(one["item"], escape(one["value"]), one["date"], escape(one["source"]))
+        tree.add(table)
     for exam in patient["exams"]:
         roles = sorted({one["role"] for one in exam["series"] if one["role"] != "other"})
         title = f"exam {exam['study_date'] or 'without date'}  {escape(exam['description'])}"

@@ -18,6 +18,7 @@ from dicom_templates.profile import Rendering
 from dicom_templates.results import build_results, build_withdrawal
 from dicom_templates.withdrawal import Withdrawal
 from node import jobs, ledger
+from node.alone import scored_alone
 from node.config import Config
 from node.database import Database
 from node.errors import JobError, LeaseLost, RestageError
@@ -25,6 +26,7 @@ from node.gather import gather_case, inputs_digest
 from node.installation import device_uid
 from node.keep import Keeper
 from node.mailing import Mailing, mailings, shadowed
+from node.match import without_advice
 from node.records import JobTicket, Outcome, ResultFile, Task
 from node.release import releasable
 from node.store import Store
@@ -94,6 +96,8 @@ class Worker:
         started = time.monotonic()
         case = self._case(ticket)
         findings = score_case(case, self.models, self.config.scoring.roi_pattern, self.preparation)
+        if not ticket.restaging:
+            findings = scored_alone(findings, without_advice(ledger.reason_of(self.database, ticket.pair_id)))
         scored = time.monotonic()
         sendable = releasable(findings, self.config.results.phantom_scores)
         keeper = Keeper(self.store, ticket)
@@ -123,13 +127,14 @@ class Worker:
     def _withdrawn(self, ticket: JobTicket) -> Outcome:
         """Rejection notes and a page for everything of a retired pair that may be at a peer."""
         recall = ledger.recall(self.database, ticket.pair_id)
+        made = replace(ticket, baseline=recall.baseline, restaging=recall.restaging)
         keeper = Keeper(self.store, ticket)
         kept: list[tuple[ResultFile, tuple[str, ...]]] = []
         for text in sorted({file.rendering for file in recall.sent}):
             files = {file: peers for file, peers in recall.sent.items() if file.rendering == text}
             receivers = tuple(sorted({peer for peers in files.values() for peer in peers}))
             objects = tuple(dcmread(self.store.folder / file.path, stop_before_pixels=True) for file in files)
-            identity = self._identity(ticket, Rendering.read(text))
+            identity = self._identity(made, Rendering.read(text))
             withdrawal = Withdrawal(objects, recall.reason, identity)
             results = build_withdrawal(withdrawal)
             kept += [(file, receivers) for _, file in keeper.keep(results, identity.rendering)]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydicom import dcmread
 
+from pipelines.clinical.join import join
 from pipelines.contract import (
     AdcMap,
     Case,
@@ -29,8 +30,8 @@ from pipelines.diffusion.kurtosis import fit_kurtosis
 from pipelines.inputs.input_cache import PLAIN, Preparation
 from pipelines.masks.annotations import DEFAULT_ROI_PATTERN
 from pipelines.masks.reader_mask import find_reader_mask
+from pipelines.masks.tumour_bed import aligned
 from pipelines.quality import admitted, assess_images, assess_pair, assess_target
-from pipelines.registration.register import align_exams, carried
 from pipelines.reports.clinical_variables import find_clinical_variables
 from pipelines.volumes.volume import load_dwi, load_volume, ordered_paths, phase_encode_axis
 
@@ -70,8 +71,9 @@ def load_case(
     """Both exams, loaded, and how the baseline's images lie on the restaging exam's. An exam that cannot be used is
     stated and left out. ``preparation``: how model inputs are made, and where they are kept.
 
-    Warns where the ADC maps of the two exams come from different b-values or fits (B_VALUES_DIFFER), and where their
-    protocols differ (PROTOCOLS_DIFFER).
+    The imported record is joined with what the exams say. A restaging exam without an outline is read in the tumour bed
+    where that is known (TUMOUR_BED_USED). Warns where the ADC maps of the two exams come from different b-values or
+    fits (B_VALUES_DIFFER), and where their protocols differ (PROTOCOLS_DIFFER).
     Raises InputUnfit, the first exam's, where no exam can be used.
     """
     loaded: list[Exam | None] = []
@@ -87,9 +89,13 @@ def load_case(
                 refusal = refusal or unfit
                 statements.append(Statement(unfit.code, f"{exam_files.time_point} exam", unfit.reason))
         loaded.append(exam)
-    case = _aligned(loaded[0], loaded[1])
+    case, stated = _placed_together(loaded[0], loaded[1], scoring=segmenter is not None)
+    statements.extend(stated)
     if not case.exams:
         raise refusal or InputUnfit(Code.INPUTS_MISSING, "a case without exams")
+    joined = join(files.record, case.exams)
+    statements += [*files.stated, *joined.statements]
+    case = replace(case, record=joined.record)
     return case, (*statements, *_compare_b_values(case), *assess_pair(case))
 
 
@@ -102,7 +108,8 @@ def load_exam(
     """One exam: axial T2, diffusion, ADC (our own fit, else the scanner's map), D and K where the b-values allow them,
     CE-T1, what models read of all that, the tumour's mask, and what readers reported.
 
-    The mask is the reader's where there is one, else the segmenter's. CE-T1, DWI and ADC keep their own grids.
+    The mask is the reader's where there is one, else the segmenter's (a tumour bed needs the pair). CE-T1, DWI and ADC
+    keep their own grids.
     The quality gate takes out what must not be scored and says so.
     Raises InputUnfit: NO_T2_AXIAL, or why the axial T2 cannot be loaded or is refused.
     """
@@ -256,15 +263,17 @@ def _parameters(exam: Exam) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _aligned(baseline: Exam | None, restaging: Exam | None) -> Case:
-    """The case, with the baseline's T2 laid on the restaging exam's, for the tumour bed and for display."""
-    if baseline is None or restaging is None:
-        return Case(baseline, restaging)
-    alignment = align_exams(baseline.t2, restaging.t2)
-    if alignment.accepted and baseline.mask is not None:
-        bed = carried(baseline.mask.array, baseline.t2, restaging.t2, alignment)
-        restaging = replace(restaging, bed=bed if bed.any() else None)
-    return Case(baseline, restaging, alignment)
+def _placed_together(baseline: Exam | None, restaging: Exam | None, scoring: bool) -> tuple[Case, Statements]:
+    """The case, aligned, with a tumour bed where it needs one; the quality gate then looks at the bed.
+
+    Where nothing is to be scored the bed is for display alone, and needs no words.
+    """
+    case, stated = aligned(baseline, restaging)
+    if not scoring or case.restaging is None or case.restaging.bed is None:
+        return case, stated if scoring else ()
+    exam, gate = admitted(case.restaging, assess_target(case.restaging))
+    exam = replace(exam, parameters=tuple(dict(exam.parameters).items()))  # what was measured without a target goes
+    return replace(case, restaging=exam), (*stated, *gate)
 
 
 def _compare_b_values(case: Case) -> Statements:

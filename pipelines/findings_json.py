@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pipelines.contract import (
+    ClinicalRecord,
     ClinicalVariable,
     Exam,
     Explanation,
@@ -26,7 +27,7 @@ from pipelines.contract import (
 
 
 def findings_json(findings: Findings) -> dict[str, Any]:
-    """Exams, measurements, scores, refusals, warnings and parameters.
+    """Exams, clinical record, measurements, scores, refusals, warnings and parameters.
 
     A mask stands as voxel count and SHA-256, a map as what it is and where it has values.
 
@@ -35,6 +36,7 @@ def findings_json(findings: Findings) -> dict[str, Any]:
     case = findings.case
     return {
         "exams": [_exam(exam) for exam in case.exams],
+        "record": _record(case.record),
         "measurements": [_measurement(one) for one in findings.measurements],
         "scores": [_score(one) for one in findings.scores],
         "refusals": [_statement(one) for one in findings.refusals],
@@ -55,6 +57,7 @@ def _exam(exam: Exam) -> dict[str, Any]:
         "choices": list(files.choices),
         "adc": None if exam.adc is None else {"b_values": list(exam.adc.b_values), "fit": exam.adc.fit},
         "mask": None if exam.mask is None else _mask(exam.mask),
+        "tumour_bed": None if exam.bed is None else _mask(exam.bed),
         "structures": [_structure(one) for one in exam.structures],
         "maps": [_map(one) for one in exam.maps],
         "clinical": [_variable(one) for one in exam.clinical],
@@ -112,6 +115,19 @@ def _variable(one: ClinicalVariable) -> dict[str, Any]:
     }
 
 
+def _record(record: ClinicalRecord) -> list[dict[str, Any]]:
+    """What is known of the patient beside the images: numbers in the item's unit, words, and days as ISO text."""
+    return [
+        {
+            "item": str(item),
+            "value": _number(value) if isinstance(value, float) else str(value),
+            "date": record.dates[item].isoformat() if item in record.dates else None,
+            "origin": record.origins.get(item, ""),
+        }
+        for item, value in record.values.items()
+    ]
+
+
 def _measurement(one: Measurement) -> dict[str, Any]:
     return {
         "quantity": str(one.quantity),
@@ -135,6 +151,7 @@ def _score(score: Score) -> dict[str, Any]:
         "inside_envelope": score.envelope.inside,
         "envelope_reasons": list(score.envelope.reasons),
         "inputs": [[name, _number(value)] for name, value in score.inputs],
+        "clinical": list(score.clinical),
         "time_points": [str(time_point) for time_point in score.time_points],
         "curve": None if score.curve is None else _curve(score.curve),
         "nomogram": None if score.nomogram is None else _nomogram(score.nomogram),

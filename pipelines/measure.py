@@ -28,7 +28,8 @@ NEEDED_VALID = 0.5  # of the mask, with a usable ADC; less would be the mean of 
 def measure(exam: Exam, time_point: TimePoint) -> tuple[Measurement, ...]:
     """Volume (cm3), longest diameter (mm) and, where it can be had, mean ADC (10-6.mm2/s) in the exam's mask.
 
-    Without a mask, or with an empty one, there is nothing to measure. What is left out is said by :func:`unmeasured`.
+    Without a mask, or with an empty one, there is nothing to measure; a tumour bed is none. What is left out is said
+    by :func:`unmeasured`.
     """
     mask = exam.mask
     if mask is None or not mask.array.any():

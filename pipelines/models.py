@@ -10,11 +10,15 @@ import torch
 from pipelines.bundle import Bundle, BundleError, load_bundle
 from pipelines.contract import Models, ScoringSystem
 from pipelines.segment import TumourSegmenter
+from pipelines.systems.dlrs_nomogram import DlrsNomogram
 from pipelines.systems.signature_svm import SignatureSvm
 
 PACKAGED = Path(__file__).parent / "bundles"
 SEGMENTER = "segmenter"
-SYSTEMS: Mapping[str, Callable[[Bundle, torch.device], ScoringSystem]] = {"signature_svm": SignatureSvm}
+SYSTEMS: Mapping[str, Callable[[Bundle, torch.device], ScoringSystem]] = {
+    "signature_svm": SignatureSvm,
+    "dlrs_nomogram": DlrsNomogram,
+}
 
 
 def load_models(folder: Path | None, systems: Sequence[str], device: str = "auto") -> Models:

@@ -19,13 +19,14 @@ from pipelines.contract import (
 )
 from pipelines.inputs.input_cache import PLAIN, Preparation
 from pipelines.masks.annotations import DEFAULT_ROI_PATTERN
+from pipelines.masks.tumour_bed import read_in_bed
 from pipelines.measure import measure, unmeasured
 
 # Everything else that is stated is a refusal (something that was asked for and not given), unless it says of itself
 # that it warns: the codes of pipelines.quality do both.
 WARNINGS = {
     *(Code.SEVERAL_CANDIDATES, Code.MASK_RESAMPLED, Code.READER_MASK_USED),
-    *(Code.READER_REPORT_UNFIT, Code.CLINICAL_CONFLICT),
+    *(Code.READER_REPORT_UNFIT, Code.CLINICAL_CONFLICT, Code.TUMOUR_BED_USED),
     *(Code.B_VALUES_DIFFER, Code.OUT_OF_ENVELOPE, Code.SYSTEMS_DISAGREE),
 }
 
@@ -75,7 +76,7 @@ def _scores(case: Case, models: Models) -> tuple[tuple[Score, ...], tuple[Statem
     statements: list[Statement] = []
     for system in models.systems:
         try:
-            score = system.score(case)
+            score = read_in_bed(system.score(case), case)
         except InputUnfit as unfit:
             statements.append(Statement(unfit.code, _name(system), unfit.reason))
             continue

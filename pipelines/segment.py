@@ -39,6 +39,7 @@ from pipelines.volumes.resample import map_onto, onto, spaced
 
 CHANNELS = ("t2", "dwi", "adc")
 REPEATED = "skip_layers."
+OVERLAP = 0.25  # of neighbouring windows
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class SegmenterSize:
     """In-plane spacing (mm), sliding window (slices, rows, columns) and channels per level of the network."""
 
     spacing: float = 1.5
-    window: tuple[int, int, int] = (16, 96, 96)
+    window: tuple[int, int, int] = (16, 64, 64)
     filters: tuple[int, ...] = (16, 32, 48, 64)
 
     def as_json(self) -> dict[str, Any]:
@@ -139,11 +140,9 @@ class TumourSegmenter:
         """
         inputs = inputs_of(exam)
         grid = network_grid(exam.t2, self._size.spacing)
-        probability = self.probability(network_input(inputs, grid))
-        on_t2 = onto(grid.like(probability), exam.t2).array
-        mask = largest_region(on_t2, self._threshold)
-        volume = float(mask.sum()) * exam.t2.voxel_mm3 / 1000.0
-        if volume < self._min_cm3:
+        mask = outline(self.probability(network_input(inputs, grid)), grid, exam.t2, self._threshold)
+        if not self.is_tumour(mask, exam.t2):
+            volume = float(mask.sum()) * exam.t2.voxel_mm3 / 1000.0
             reason = (
                 f"the segmenter found no tumour of at least {self._min_cm3:g} cm³ on the {exam.files.time_point} exam "
                 f"(largest region {volume:.2f} cm³); outline it by hand (SEG or RTSTRUCT) if there is one"
@@ -173,12 +172,33 @@ class TumourSegmenter:
 
     def probability(self, channels: FloatArray) -> FloatArray:
         """Tumour probability per voxel (slices, rows, columns) of one exam's channels (3, slices, rows, columns)."""
-        batch = torch.from_numpy(channels)[None].to(self._device)
-        with torch.inference_mode():
-            logits = sliding_window_inference(
-                batch, self._size.window, sw_batch_size=1, predictor=self._network, overlap=0.25, mode="gaussian"
-            )
-        return np.asarray(torch.sigmoid(torch.as_tensor(logits))[0, 0].cpu().numpy())
+        return tumour_probability(self._network, self._size, channels, self._device)
+
+    def is_tumour(self, mask: MaskArray, t2: Volume) -> bool:
+        """Whether a region on the grid of ``t2`` is large enough to be reported as a tumour."""
+        return float(mask.sum()) * t2.voxel_mm3 / 1000.0 >= self._min_cm3
+
+    def found(self, channels: FloatArray, grid: Volume, t2: Volume) -> MaskArray:
+        """What ``segment`` would outline, from channels on ``grid``; empty where it would refuse."""
+        mask = outline(self.probability(channels), grid, t2, self._threshold)
+        return mask if self.is_tumour(mask, t2) else np.zeros_like(mask)
+
+
+def tumour_probability(
+    network: torch.nn.Module, size: SegmenterSize, channels: FloatArray, device: torch.device
+) -> FloatArray:
+    """Tumour probability per voxel (slices, rows, columns) of channels (3, slices, rows, columns), window by window."""
+    batch = torch.from_numpy(channels)[None].to(device)
+    with torch.inference_mode():
+        logits = sliding_window_inference(
+            batch, size.window, sw_batch_size=1, predictor=network, overlap=OVERLAP, mode="gaussian"
+        )
+    return np.asarray(torch.sigmoid(torch.as_tensor(logits))[0, 0].cpu().numpy())
+
+
+def outline(probability: FloatArray, grid: Volume, t2: Volume, threshold: float) -> MaskArray:
+    """The most probable connected region on the grid of ``t2``, from a probability on ``grid``."""
+    return largest_region(onto(grid.like(probability), t2).array, threshold)
 
 
 def largest_region(probability: FloatArray, threshold: float) -> MaskArray:

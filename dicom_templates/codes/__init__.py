@@ -28,6 +28,7 @@ from dicom_templates.codes.private import SCHEME, PrivateCode, scheme_item
 from dicom_templates.codes.published import meanings, private_codes
 from dicom_templates.codes.results import (
     CHANGES,
+    CLINICAL_USED,
     COHORT,
     ENVELOPE,
     EXAMS_USED,
@@ -105,6 +106,7 @@ __all__ = [
     "ANATOMICAL_STRUCTURE",
     "B_VALUE_UNIT",
     "CHANGES",
+    "CLINICAL_USED",
     "COHORT",
     "COMMENT",
     "DEVICE",

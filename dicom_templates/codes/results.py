@@ -50,6 +50,9 @@ REPORTED_AS: Final = PrivateCode(
 )
 REPORTED_IN: Final = PrivateCode("REPORTED_IN", "Reported in", "SOP Instance UID of the object that says so.")
 INPUTS: Final = PrivateCode("INPUTS", "Model inputs", "Names and values that the final stage of the model saw.")
+CLINICAL_USED: Final = PrivateCode(
+    "CLINICAL_USED", "Clinical values used", "What a model was told of the patient beside the images, and by whom."
+)
 INTENDED_USE: Final = PrivateCode("INTENDED_USE", "Intended use", "What a model is meant for, in words.")
 LIMITS: Final = PrivateCode("LIMITS", "Limits of use", "What a result must not be used for, in words.")
 VERSION: Final = PrivateCode("VERSION", "Result version", "Number of this result, and what it replaces.")

@@ -84,6 +84,8 @@ def _made_of(score: Score) -> list[hd.sr.ContentItem]:
     items = [text(codes.EXAMS_USED.concept, wording.sentence(wording.exams_used(score).capitalize()))]
     if score.inputs:
         items.append(text(codes.INPUTS.concept, "; ".join(f"{name} = {value:.4g}" for name, value in score.inputs)))
+    if score.clinical:
+        items.append(text(codes.CLINICAL_USED.concept, wording.sentence("; ".join(score.clinical))))
     if score.nomogram is not None:
         items.append(text(codes.NOMOGRAM.concept, wording.nomogram_sentence(score.nomogram)))
     items += [text(codes.EXPLANATION.concept, wording.explanation_sentence(one)) for one in score.explanations]

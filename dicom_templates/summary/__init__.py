@@ -24,7 +24,13 @@ from dicom_templates.summary.frame import HEIGHT, MARGIN, WIDTH, draw_footer, dr
 from dicom_templates.summary.pictures import draw_pictures
 from dicom_templates.summary.response import response_block, responses
 from dicom_templates.summary.risk import ABOVE, risk_block, risks
-from dicom_templates.summary.statements import inputs_block, none_block, series_block, statement_block
+from dicom_templates.summary.statements import (
+    clinical_block,
+    inputs_block,
+    none_block,
+    series_block,
+    statement_block,
+)
 from pipelines.contract import Code, Findings, Statement
 
 _LEFT, _BETWEEN = 938.0, 30.0
@@ -73,6 +79,7 @@ def _right(page: Page, width: float, findings: Findings, identity: ResultIdentit
         risk_block(page, width, findings),
         None if findings.scores else none_block(page, width, findings),
         statement_block(page, width, findings, frozenset(told)),
+        clinical_block(page, findings.scores),
         adc_block(page, findings),
         inputs_block(page, width, findings.scores),
         series_block(page, findings),

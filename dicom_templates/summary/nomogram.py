@@ -9,7 +9,8 @@ from dicom_templates.page import Page
 from dicom_templates.palette import Ink
 from pipelines.contract import Nomogram, NomogramAxis
 
-_NAMES = 200.0  # width of the column with names, values and points
+_NAMES, _WIDE_NAMES = 200.0, 300.0  # width of the column with names, values and points
+_WIDE = 800.0  # from this width on there is room for the wider one
 _LOW = 44.0  # height of a row for one line of text
 _LEAST_GAP = 13.0  # between tick labels, pixels
 _NAME = palette.TICK.with_ink(Ink.TEXT)
@@ -20,7 +21,8 @@ def draw_nomogram(page: Page, box: Box, nomogram: Nomogram) -> None:
     """A row for each axis and one for the total, whose axis shows the risk."""
     rows = len(nomogram.axes) + 1
     height = box.height / rows
-    line = Box(box.x + _NAMES, box.y, box.width - _NAMES - 26, height)
+    names = _WIDE_NAMES if box.width > _WIDE else _NAMES
+    line = Box(box.x + names, box.y, box.width - names - 26, height)
     most = max([1e-9, *(points for axis in nomogram.axes for points in (axis.points, *dict(axis.ticks).values()))])
     for number, axis in enumerate(nomogram.axes):
         _axis(page, Box(box.x, box.y + number * height, box.width, height), line, axis, most)
@@ -30,7 +32,7 @@ def draw_nomogram(page: Page, box: Box, nomogram: Nomogram) -> None:
 def _axis(page: Page, box: Box, line: Box, axis: NomogramAxis, most: float) -> None:
     """Name, value and points at the left; the axis with its ticks and the patient's mark at the right."""
     y = box.y + box.height / 2 - 6
-    _names(page, Box(box.x, y, _NAMES - 14, box.height), f"{axis.name}: {axis.value}", _points(axis.points))
+    _names(page, Box(box.x, y, line.x - box.x - 14, box.height), f"{axis.name}: {axis.value}", _points(axis.points))
     _ticks(page, line, y, [(label, points / most) for label, points in axis.ticks])
     _mark(page, line.x + line.width * min(max(axis.points / most, 0.0), 1.0), y)
 
@@ -42,7 +44,9 @@ def _total(page: Page, box: Box, line: Box, nomogram: Nomogram) -> None:
     span = max(high - low, 1e-9)
     page.line(((box.x, box.y), (box.right, box.y)), Ink.RULE, 1.5)
     y = box.y + box.height / 2 - 4
-    _names(page, Box(box.x, y, _NAMES - 14, box.height), f"Total: {_points(nomogram.total)}", "stand for the risk")
+    _names(
+        page, Box(box.x, y, line.x - box.x - 14, box.height), f"Total: {_points(nomogram.total)}", "stand for the risk"
+    )
     _ticks(page, line, y, [(shown_percent(risk), (total - low) / span) for risk, total in nomogram.risk])
     _mark(page, line.x + line.width * (nomogram.total - low) / span, y)
 

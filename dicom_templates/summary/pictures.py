@@ -198,8 +198,8 @@ def _slice_words(exam: Exam, key: KeySlice) -> tuple[str, str]:
     where = f"Slice {key.index + 1} of {key.slices}"
     if key.of_bed:
         return (
-            f"{where}, where the baseline's tumour lay",
-            "Outline: the baseline's tumour, carried over; none of this exam",
+            f"{where}, the tumour bed",
+            "Outline: the baseline's; none in this exam",
         )
     if exam.mask is None or key.outline is None:
         return f"{where}, the middle one", "No tumour outline"

@@ -36,6 +36,7 @@ _NUMBER_ROW = 96.0
 _MADE = 2 * 26.0
 _NO_PLOT, _LEAST_PLOT, _ENOUGH_PLOT, _MOST_PLOT = 30.0, 122.0, 156.0, 400.0
 _SIDE = 400.0  # width of the numbers beside a plot
+_LEAST_BELOW, _MOST_BELOW, _MOST_BESIDE = 180.0, 310.0, 190.0  # heights where one plot is below and one beside them
 _MOST = 2
 _NOTE = 27.0
 _LEFT_OUT = "More of it is in the Structured Report."
@@ -45,13 +46,13 @@ Plot = Callable[[Page, Box], None]
 
 @dataclass(frozen=True)
 class _Panel:
-    """One score's panel: its head, why it is not reliable, and what is drawn in it."""
+    """One score's panel: its head, why it is not reliable, and what is drawn beside and below its numbers."""
 
     score: Score
     head: Answer
     outside: tuple[str, ...]
-    plots: tuple[Plot, ...]
-    beside: bool
+    beside: Plot | None
+    below: tuple[Plot, ...]
 
     @property
     def texts(self) -> float:
@@ -89,24 +90,28 @@ def _panel(page: Page, score: Score, width: float, alone: bool) -> _Panel:
     what = f"of {codes.outcome(score.outcome).words}"
     head = Answer(said.tone, said.above, said.large, what, SHORT if alone else MIDDLE)
     plots = _plots(score)
-    beside = alone and bool(plots)
-    outside = outside_lines(page, score, _SIDE if beside else width - 2 * _PAD, most=5 if alone else 3)
-    return _Panel(score, head, outside, plots, beside)
+    # A nomogram is read along its axes: of two plots it gets the panel's width.
+    beside = plots.pop() if alone and plots else None
+    outside = outside_lines(page, score, width - 2 * _PAD if beside is None else _SIDE, most=5 if alone else 3)
+    return _Panel(score, head, outside, beside, tuple(plots))
 
 
-def _plots(score: Score) -> tuple[Plot, ...]:
+def _plots(score: Score) -> list[Plot]:
     plots: list[Plot] = []
     if (nomogram := score.nomogram) is not None:
         plots.append(lambda page, box: draw_nomogram(page, box, nomogram))
     if (curve := score.curve) is not None:
         plots.append(lambda page, box: draw_curve(page, box, score, curve))
-    return tuple(plots)
+    return plots
 
 
 def _height(panel: _Panel, plot: float) -> float:
-    if panel.beside:
-        return 2 * _PAD + max(panel.texts, panel.head.height + _GAP + plot)
-    return 2 * _PAD + panel.texts + (plot + _GAP if panel.plots else 0.0)
+    if panel.beside is None:
+        return 2 * _PAD + panel.texts + (plot + _GAP if panel.below else 0.0)
+    # Where room is short the statements need it more: a nomogram is in the report as well.
+    below = 0.0 if not panel.below else _GAP + (_MOST_BELOW if plot == _MOST_PLOT else _NOTE)
+    beside = min(plot, _MOST_BESIDE) if panel.below else plot
+    return 2 * _PAD + max(panel.texts, panel.head.height + _GAP + beside) + below
 
 
 def _draw_panel(page: Page, box: Box, panel: _Panel) -> None:
@@ -114,17 +119,25 @@ def _draw_panel(page: Page, box: Box, panel: _Panel) -> None:
     inside = box.inset(_PAD)
     draw_answer(page, inside, panel.head)
     body = inside.below(inside.y + panel.head.height + _GAP)
-    if panel.beside:
-        _draw_texts(page, Box(body.x, body.y, _SIDE, body.height), panel)
-        parts = body.after(body.x + _SIDE + 34).columns(len(panel.plots), 30)
+    if panel.beside is not None:
+        bottom = _draw_texts(page, Box(body.x, body.y, _SIDE, body.height), panel)
+        if panel.below:
+            bottom = max(bottom, body.y + _LEAST_PLOT, body.bottom - _MOST_BELOW - _GAP)
+            if body.bottom - bottom - _GAP < _LEAST_BELOW:
+                bottom = body.bottom - _NOTE - _GAP
+        upper = body.top(bottom - body.y) if panel.below else body
+        panel.beside(page, upper.after(upper.x + _SIDE + 34))
     else:
         bottom = _draw_texts(page, body, panel)
-        room = body.below(bottom + _GAP)
-        parts = _stacked(room, len(panel.plots))
-        if len(parts) < len(panel.plots):
-            parts = _stacked(room.top(room.height - _NOTE), len(parts))
-            page.fitted(room.x, room.bottom - _NOTE, _LEFT_OUT, palette.SMALL, room.width)
-    for plot, part in zip(panel.plots, parts, strict=False):
+    if not panel.below:
+        return
+    room = body.below(bottom + _GAP)
+    least = _LEAST_PLOT if panel.beside is None else _LEAST_BELOW
+    parts = _stacked(room, len(panel.below), least)
+    if len(parts) < len(panel.below):
+        parts = _stacked(room.top(room.height - _NOTE), len(parts), least)
+        page.fitted(room.x, room.bottom - _NOTE, _LEFT_OUT, palette.SMALL, room.width)
+    for plot, part in zip(panel.below, parts, strict=False):
         plot(page, part)
 
 
@@ -147,8 +160,8 @@ def _draw_texts(page: Page, box: Box, panel: _Panel) -> float:
     return y + _MADE + outside_height(panel.outside)
 
 
-def _stacked(box: Box, number: int) -> tuple[Box, ...]:
+def _stacked(box: Box, number: int, least: float) -> tuple[Box, ...]:
     """As many of the plots as there is room for, one above the other."""
-    number = min(number, int((box.height + _GAP) // (_LEAST_PLOT + _GAP)))
+    number = min(number, int((box.height + _GAP) // (least + _GAP)))
     height = (box.height - _GAP * max(0, number - 1)) / max(1, number)
     return tuple(Box(box.x, box.y + index * (height + _GAP), box.width, height) for index in range(number))

@@ -92,6 +92,22 @@ def inputs_block(page: Page, width: float, scores: Sequence[Score]) -> Block | N
     return Block(height, height, draw, optional=True)
 
 
+def clinical_block(page: Page, scores: Sequence[Score]) -> Block | None:
+    """What models were told of the patient beside the images, each value once; None where none was told anything."""
+    values = tuple(dict.fromkeys(value for score in scores for value in score.clinical))
+    if not values:
+        return None
+    height = _HEAD + len(values) * palette.NOTE.line
+
+    def draw(box: Box) -> None:
+        page.text(box.x, box.y, "Clinical values used", palette.HEADING)
+        for number, value in enumerate(values):
+            y = box.y + _HEAD + number * palette.NOTE.line
+            page.fitted(box.x, y, value[0].upper() + value[1:], palette.NOTE, box.width)
+
+    return Block(height, height, draw, optional=True)
+
+
 def series_block(page: Page, findings: Findings) -> Block | None:
     """Which series were used for what."""
     rows = [

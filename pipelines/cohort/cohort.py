@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipelines.contract import ClinicalRecord, TimePoint
@@ -23,7 +23,8 @@ class CohortPatient:
     """One row of ``cohort.csv``. ``line``: its line in the file, the header being line 1.
 
     ``exams``: folders, those there are. ``truth``: mask files of a simulated patient. An outcome is None where it is
-    not known. ``excluded``: why its owner leaves this patient out, or ''.
+    not known. ``excluded``: why its owner leaves this patient out, or ''. ``sources``: SHA-256 of each exam's files
+    and its truth, as they were when the cohort was read.
     """
 
     line: int
@@ -37,6 +38,7 @@ class CohortPatient:
     metastasis: FollowUp | None = None
     recurrence: FollowUp | None = None
     excluded: str = ""
+    sources: Mapping[TimePoint, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,5 +56,5 @@ class Cohort:
 
     @property
     def simulated(self) -> bool:
-        """Whether these are simulated patients, whose truth is known."""
-        return self.truth is not None
+        """Whether any patient is simulated: the true probabilities are known, or planted masks lie beside an exam."""
+        return self.truth is not None or any(patient.truth for patient in self.patients)

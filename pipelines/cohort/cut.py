@@ -37,8 +37,12 @@ class Cut(Protocol):
 
 @dataclass(frozen=True)
 class PreparedPatient:
-    """A patient with an entry per exam that the cut reads; ``refusal``: why the patient cannot be used, or ''."""
+    """A patient with an entry per exam that the cut reads; ``refusal``: why the patient cannot be used, or ''.
+
+    ``beds``: exams in which a segmenter found no tumour, and that were read where the baseline's tumour lay.
+    """
 
     patient: CohortPatient
     exams: Mapping[TimePoint, Entry]
     refusal: str = ""
+    beds: frozenset[TimePoint] = frozenset()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.contract.clinical import ClinicalVariable
-from pipelines.contract.images import AdcMap, Alignment, Mask, MaskArray, ScalarMap, Structure, Volume
+from pipelines.contract.images import AdcMap, Alignment, Mask, ScalarMap, Structure, Volume
 from pipelines.contract.record import UNKNOWN, ClinicalRecord
 from pipelines.contract.statements import Code, InputUnfit, Statement
 from pipelines.contract.time_point import TimePoint
@@ -97,11 +97,15 @@ class ExamFiles:
 
 @dataclass(frozen=True)
 class CaseFiles:
-    """The unit of work: the exams of one patient that are scored together, as files; ``record``: what is imported."""
+    """The unit of work: the exams of one patient that are scored together, as files; ``record``: what is imported.
+
+    ``stated``: what was imported and could not be used.
+    """
 
     baseline: ExamFiles | None
     restaging: ExamFiles | None
     record: ClinicalRecord = UNKNOWN
+    stated: tuple[Statement, ...] = ()
 
     @property
     def exams(self) -> tuple[ExamFiles, ...]:
@@ -157,8 +161,9 @@ class Exam:
 
     For an Enhanced MR T2 ``t2_paths`` holds the one file. ``maps`` are further quantities beside ``adc``;
     ``clinical`` is what a reader's report says of this exam. Images and maps are as acquired; ``inputs`` is what
-    preprocessing made of them. ``phase_axis``: index axis of the DWI along which its phase is encoded (1 or 2). ``bed``
-    (restaging exam): the baseline's tumour carried onto this T2 by ``Case.alignment``: where to look, no finding.
+    preprocessing made of them. ``phase_axis``: index axis of the DWI along which its phase is encoded (1 or 2).
+    ``mask`` is a tumour's outline, ``bed`` (restaging exam without one) the baseline's tumour carried onto this T2:
+    where to look, no finding.
     """
 
     files: ExamFiles
@@ -174,7 +179,12 @@ class Exam:
     clinical: tuple[ClinicalVariable, ...] = ()
     inputs: ModelInputs | None = None
     phase_axis: int | None = None
-    bed: MaskArray | None = None
+    bed: Mask | None = None
+
+    @property
+    def target(self) -> Mask | None:
+        """What models read the exam through: the tumour's outline, else its bed; None: the exam cannot be scored."""
+        return self.mask if self.mask is not None and self.mask.array.any() else self.bed
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,8 @@ class Score:
     """One predicted probability of one outcome by one model, with limits, category and the envelope check.
 
     ``inputs``: (name, value) pairs the final stage saw, for the report and for a reader's questions. ``time_points``:
-    the exams it used. ``curve``, ``nomogram`` and ``explanations``: where the system makes them.
+    the exams it used. ``curve``, ``nomogram`` and ``explanations``: where the system makes them. ``clinical``: the
+    clinical values it used, in words with where each comes from.
     """
 
     model: ModelIdentity
@@ -104,6 +105,7 @@ class Score:
     curve: SurvivalCurve | None = None
     nomogram: Nomogram | None = None
     explanations: tuple[Explanation, ...] = ()
+    clinical: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

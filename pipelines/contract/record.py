@@ -6,7 +6,7 @@ nothing is ever filled in. The vocabularies, units and plausible ranges are in :
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -53,10 +53,12 @@ class Item(StrEnum):
 
 @dataclass(frozen=True)
 class ClinicalRecord:
-    """What is known of one patient. ``origins`` says in words where each value comes from, for the report."""
+    """What is known of one patient. ``origins`` says in words where each value comes from, for the report; ``dates``
+    when each was true, where that is known."""
 
     values: Mapping[Item, Value] = field(default_factory=dict)
     origins: Mapping[Item, str] = field(default_factory=dict)
+    dates: Mapping[Item, date] = field(default_factory=dict)
 
     def number(self, item: Item) -> float | None:
         """A number; None where it is not known. TypeError where the item is none."""
@@ -71,6 +73,14 @@ class ClinicalRecord:
         if not isinstance(value, str):
             raise TypeError(f"{item} is no word")
         return value
+
+    def told(self, items: Iterable[Item]) -> tuple[str, ...]:
+        """The known ones of these items in words, with where each comes from: what a score says that it used."""
+        return tuple(
+            self.origins.get(item) or f"{item} {self.values[item]}"
+            for item in dict.fromkeys(items)
+            if item in self.values
+        )
 
     def day(self, item: Item) -> date | None:
         """A day; None where it is not known. TypeError where the item is none."""

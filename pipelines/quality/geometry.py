@@ -85,12 +85,14 @@ def assess_obliquity(exam: Exam, made: Assessment) -> None:
 
 def assess_coverage(exam: Exam, made: Assessment) -> None:
     """Share of the tumour, or without a mask of the T2's central slab, inside DWI and CE-T1; a cut-off tumour."""
-    mask = exam.mask.array if exam.mask is not None and exam.mask.array.any() else None
+    target = exam.target
+    mask = None if target is None else target.array
+    name = "tumour" if target is exam.mask else "tumour bed"
     region = central_slab(exam.t2) if mask is None else mask
     for role, volume in _others(exam):
         inside = coverage(volume, exam.t2)
         outside = 1.0 - float(inside[region].mean())
-        what = "central slab of the T2" if mask is None else "tumour"
+        what = "central slab of the T2" if mask is None else name
         made.measured(f"{NAMES[role]} coverage", f"{1 - outside:.0%} of the {what}")
         slices = _uncovered_slices(inside, region)
         made.judge(
@@ -100,7 +102,7 @@ def assess_coverage(exam: Exam, made: Assessment) -> None:
             limits.SLAB_UNCOVERED if mask is None else limits.UNCOVERED,
             f"{NAMES[role]} leaves out {outside:.1%} of the {what} ({slices} of its {_slices(region)} slices wholly)",
         )
-    if mask is not None:
+    if mask is not None and target is exam.mask:
         _judge_ends(mask, made)
 
 

@@ -49,9 +49,9 @@ def distorted_share(exam: Exam, low: Volume) -> float | None:
 
     Without air or suppressed fat in the field there is no level to call dark. Where a scanner sets air to 0, only 0 is.
     """
-    if exam.mask is None or not exam.mask.array.any():
+    if exam.target is None:
         return None
-    seen = mask_onto(exam.mask.array, exam.t2, low) & coverage(exam.t2, low)
+    seen = mask_onto(exam.target.array, exam.t2, low) & coverage(exam.t2, low)
     t2 = onto(exam.t2, low).array
     if seen.sum() < NEEDED_VOXELS:
         return None

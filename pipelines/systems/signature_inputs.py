@@ -2,7 +2,8 @@
 
 Zhang et al. take, for each sequence on its own, the axial slice with the largest tumour area. The field is the same
 number of millimetres in every case, so that neither the crop nor its resolution can tell the outcome, and the mask is
-a channel of its own: without either, a network learns almost nothing from some hundred patients.
+a channel of its own: without either, a network learns almost nothing from some hundred patients. The paper's own way,
+the whole slice at 256×256 pixels in 0–255, is a rule of its own (``CropRule.whole``).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -34,23 +36,31 @@ CHANNELS: Mapping[Sequence, tuple[str, ...]] = {
 }
 
 
+WHOLE_SLICE = ("image",)
+
+
 @dataclass(frozen=True)
 class CropRule:
-    """Side of the square field (mm) and of the crop (pixels)."""
+    """Side of the square field (mm) and of the crop (pixels). ``whole``: the slice from edge to edge in its place."""
 
     field_mm: float = 60.0
     pixels: int = 48
+    whole: bool = False
+
+    def channels(self, sequence: Sequence) -> tuple[str, ...]:
+        """The names of the crop's channels."""
+        return WHOLE_SLICE if self.whole else CHANNELS[sequence]
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> CropRule:
-        return cls(float(values["field_mm"]), int(values["pixels"]))
+        return cls(float(values["field_mm"]), int(values["pixels"]), bool(values["whole"]))
 
 
 def signature_input(inputs: ModelInputs, sequence: Sequence, mask: MaskArray, rule: CropRule) -> FloatArray:
-    """Channels of ``CHANNELS[sequence]``, float32 (channels, pixels, pixels).
+    """Channels of ``rule.channels(sequence)``, float32 (channels, pixels, pixels).
 
     ``image``: 0–255 of its volume divided by 255; ``tumour``: the image times the mask; ``adc``: 10⁻³ mm²/s divided by
     3.5, invalid voxels 0; ``mask``: the share of each pixel it covers.
@@ -75,14 +85,15 @@ def signature_input(inputs: ModelInputs, sequence: Sequence, mask: MaskArray, ru
     if sequence is Sequence.DWI:
         adc = inputs.fitted_adc.array[index]
         planes |= {"adc": physical(adc, ADC_SCALE), "valid": np.isfinite(adc).astype(np.float32)}
-    where = _positions(on_source[index], source.spacing[1:], rule)
-    cut = {name: ndimage.map_coordinates(plane, where, order=1, mode="nearest") for name, plane in planes.items()}
+    plane = on_source[index]
+    where = _everywhere(plane.shape, rule) if rule.whole else _positions(plane, source.spacing[1:], rule)
+    cut = {name: ndimage.map_coordinates(values, where, order=1, mode="nearest") for name, values in planes.items()}
     cut["tumour"] = cut["image"] * cut["mask"]
     if sequence is Sequence.DWI:
         # Linear between valid voxels alone: an invalid neighbour taken as 0 would lower the ADC beside air.
         usable = cut["valid"] >= HALF_FULL
         cut["adc"] = np.divide(cut["adc"], cut["valid"], out=np.zeros_like(cut["adc"]), where=usable)
-    return np.stack([cut[name] for name in CHANNELS[sequence]]).astype(np.float32)
+    return np.stack([cut[name] for name in rule.channels(sequence)]).astype(np.float32)
 
 
 def _source(inputs: ModelInputs, sequence: Sequence) -> Volume:
@@ -103,3 +114,15 @@ def _positions(mask: MaskArray, spacing: tuple[float, float], rule: CropRule) ->
     rows = centre[0] + offsets / spacing[0]
     columns = centre[1] + offsets / spacing[1]
     return np.stack(np.meshgrid(rows, columns, indexing="ij"))
+
+
+def _everywhere(shape: tuple[int, ...], rule: CropRule) -> NDArray[np.float64]:
+    """Row and column indices, (2, pixels, pixels), from edge to edge of a slice."""
+    rows, columns = ((np.arange(rule.pixels) + 0.5) * size / rule.pixels - 0.5 for size in shape)
+    return np.stack(np.meshgrid(rows, columns, indexing="ij"))
+
+
+def network_input(crops: FloatArray | NDArray[np.float16]) -> torch.Tensor:
+    """Crops (cases, channels, pixels, pixels) as a network sees them: a lone image three times, as a colour image."""
+    tensor = torch.from_numpy(np.ascontiguousarray(crops, dtype=np.float32))
+    return tensor.expand(-1, 3, -1, -1) if tensor.shape[1] == 1 else tensor

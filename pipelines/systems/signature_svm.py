@@ -1,14 +1,16 @@
 """System 1, response from paired exams (Zhang et al.): signatures of DenseNets, fused by a support vector machine.
 
-One network per sequence and time point gives a signature, the probability of good response it reads from one slice;
-the change (pre − post) of each joins them. Signatures are late-fused with features measured in the mask. A model
-exists for each subset of sequences it was trained for; a missing sequence selects another model or refuses, it is
-never replaced by an empty image.
+One network per sequence and time point gives a signature, the probability of good response it reads from one slice.
+Signatures are late-fused with features measured in the mask and, where they are known, with the clinical values that
+selection left. A model exists for each subset of inputs it was trained for; what is missing selects another model or
+refuses, it is never replaced. Signatures come from the networks of several folds: each set of them gives log odds,
+and the patient gets their mean.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from collections.abc import Sequence as Several
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,184 +18,183 @@ import torch
 from numpy.typing import NDArray
 
 from pipelines.bundle import Bundle
+from pipelines.cohort.purpose import PURPOSES, check_scope
 from pipelines.contract import (
     Case,
+    ClinicalRecord,
     Code,
     Envelope,
     Exam,
-    FloatArray,
     InputUnfit,
+    Item,
     Likelihood,
     MaskArray,
     ModelIdentity,
-    ModelInputs,
     Score,
     TimePoint,
 )
-from pipelines.envelope import check_case, exam_facts
-from pipelines.features import measured_features, pair_features
+from pipelines.envelope import check_case
+from pipelines.inputs.cache import Entry
 from pipelines.inputs.model_inputs import inputs_of
-from pipelines.systems import signature_inputs
-from pipelines.systems.final_stage import FittedStage
-from pipelines.systems.signature_inputs import CHANNELS, CropRule, signature_input
-from pipelines.systems.signature_network import SignatureSize, signature_network
+from pipelines.systems.signature_bundle import Described, described_variants, read_networks, read_stages, rule_of
+from pipelines.systems.signature_clinical import CLINICAL, CODED
+from pipelines.systems.signature_cut import SignatureCut, crop_name, has
+from pipelines.systems.signature_inputs import Sequence, network_input
+from pipelines.systems.signature_models import FALLBACK, signature_name
+from pipelines.systems.signature_table import Table, table_of
 
 INTERVAL = (0.05, 0.95)
+BATCH = 64
+UNKNOWN = "unknown"
+"""How a manifest counts patients whose therapy nobody wrote down."""
 SEQUENCE_WORDS = {
-    signature_inputs.Sequence.T2: "axial T2",
-    signature_inputs.Sequence.DWI: "diffusion-weighted images",
-    signature_inputs.Sequence.CE_T1: "contrast-enhanced T1",
+    Sequence.T2: "axial T2",
+    Sequence.DWI: "diffusion-weighted images",
+    Sequence.CE_T1: "contrast-enhanced T1",
 }
+Pair = Mapping[TimePoint, Entry]
 
 
 @dataclass(frozen=True)
-class Variant:
-    """One model of the bundle: its name, the sequences it needs at both time points, and its final stage's inputs."""
+class Assessed:
+    """One model on n patients, (n,) each, NaN where it has not the inputs: probability and the limits of 90 %."""
 
-    name: str
-    sequences: tuple[signature_inputs.Sequence, ...]
-    features: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class ExamInputs:
-    """What one exam contributes: a crop per sequence, features in its mask, facts for the envelope."""
-
-    crops: Mapping[signature_inputs.Sequence, FloatArray]
-    features: Mapping[str, float]
-    facts: Mapping[str, float]
-
-
-def signature_name(time_point: TimePoint, sequence: signature_inputs.Sequence) -> str:
-    """``pre_t2``, ``post_dwi``, …, as the paper names them."""
-    return f"{'pre' if time_point is TimePoint.BASELINE else 'post'}_{sequence}"
-
-
-def with_changes(
-    signatures: Mapping[str, NDArray[np.float64]], sequences: Sequence[signature_inputs.Sequence]
-) -> dict[str, NDArray[np.float64]]:
-    """Signatures of the sequences and their change, pre − post, by name."""
-    chosen: dict[str, NDArray[np.float64]] = {}
-    for sequence in sequences:
-        pre, post = (signatures[signature_name(time_point, sequence)] for time_point in TimePoint)
-        chosen |= {f"pre_{sequence}": pre, f"post_{sequence}": post, f"delta_{sequence}": pre - post}
-    return chosen
+    probability: NDArray[np.float64]
+    lower: NDArray[np.float64]
+    upper: NDArray[np.float64]
 
 
 class SignatureSvm:
     """Scores a pair of exams with masks with a trained bundle."""
 
     def __init__(self, bundle: Bundle, device: torch.device) -> None:
-        m = bundle.manifest
         self._identity = bundle.identity
-        self._outcome = m.outcome
-        self._thresholds = m.thresholds
-        self._envelope = m.envelope
-        self._rule = CropRule.from_json(m.preprocessing["crop"])
+        self._manifest = bundle.manifest
         self._device = device
-        self._variants = tuple(
-            Variant(
-                name, tuple(signature_inputs.Sequence(s) for s in described["sequences"]), tuple(described["features"])
-            )
-            for name, described in m.network["variants"].items()
-        )
-        self._stages = {
-            variant.name: FittedStage.from_estimators(bundle.estimators(variant.name), {}) for variant in self._variants
-        }
-        self._networks = _networks(bundle, device)
+        self._cut = SignatureCut(rule_of(bundle))
+        self._variants = tuple(described_variants(bundle))
+        self._stages = read_stages(bundle)
+        self._networks = read_networks(bundle, device)
 
     @property
     def model(self) -> ModelIdentity:
         return self._identity
 
+    @property
+    def cut(self) -> SignatureCut:
+        """How exams are cut for this bundle, through one mask each."""
+        return self._cut
+
+    @property
+    def variants(self) -> tuple[Described, ...]:
+        """Every machine of the bundle, in its order."""
+        return self._variants
+
     def score(self, case: Case) -> Score:
-        """The probability of good response of a pair.
+        """The probability of good response of a pair, by the first model that the case has all inputs of.
 
         Raises
         ------
         InputUnfit
-            ``NO_BASELINE``, ``NO_RESTAGING``, ``NO_MASK``, ``NO_DIFFUSION`` or ``INPUTS_MISSING``, naming per exam
-            what no model of the bundle can do without.
+            ``OUTSIDE_INTENDED_USE``, ``NO_BASELINE``, ``NO_RESTAGING``, ``NO_MASK``, ``NO_DIFFUSION`` or
+            ``INPUTS_MISSING``, naming per exam what no model of the bundle can do without.
         """
+        check_scope(case.record, PURPOSES["signature_svm"])
         exams = _both(case)
-        variant = self._variant(exams)
-        inputs = {
-            time_point: exam_inputs(inputs_of(exam), mask, variant.sequences, self._rule)
-            for time_point, (exam, mask) in exams.items()
-        }
-        rows = self.final_inputs(variant, inputs)
-        stage = self._stages[variant.name]
-        probability = float(stage.stage.probability(rows).mean())
-        refits = np.concatenate([refit.probability(rows) for refit in stage.refits])
-        lower, upper = (float(value) for value in np.quantile(refits, INTERVAL))
-        envelope = check_case(self._envelope, {time_point: given.facts for time_point, given in inputs.items()})
-        limits = (min(lower, probability), max(upper, probability))
+        _demand_sequences(exams)
+        rng = np.random.default_rng(0)  # draws nothing: there is one view
+        pair = {when: self._cut.cut(inputs_of(exam), mask, rng) for when, (exam, mask) in exams.items()}
+        table = self.table([pair], [case.record])
+        described = self._first(table)
+        assessed = self.assess(described, table)
+        probability, lower, upper = (float(v[0]) for v in (assessed.probability, assessed.lower, assessed.upper))
+        envelope = self.envelope(pair, case.record)
+        refits = len(self._stages[described.variant.key].refits) * table.values.shape[1]
+        seen = table.of(described.columns)[0].mean(axis=0)
         return Score(
-            model=replace(self._identity, name=f"{self._identity.name} {variant.name}"),
-            outcome=self._outcome,
+            model=replace(self._identity, name=f"{self._identity.name} {described.variant.key}"),
+            outcome=self._manifest.outcome,
             probability=probability,
-            lower=limits[0],
-            upper=limits[1],
-            interval=f"90 % of {len(refits)}: bootstrap refits of the final stage on each fold's networks",
-            category=category(probability, limits, self._thresholds[variant.name], envelope),
+            lower=lower,
+            upper=upper,
+            interval=f"90 % of {refits}: bootstrap refits of the final stage on each fold's networks",
+            category=category(probability, (lower, upper), described.thresholds, envelope),
             envelope=envelope,
-            inputs=tuple(zip(variant.features, (float(value) for value in rows.mean(axis=0)), strict=True)),
+            inputs=tuple(zip(described.columns, (float(value) for value in seen), strict=True)),
+            clinical=case.record.told(item for item in CODED if str(item) in described.columns),
         )
 
-    def final_inputs(self, variant: Variant, inputs: Mapping[TimePoint, ExamInputs]) -> NDArray[np.float64]:
-        """What the final stage sees, (folds, features): one row per set of fold networks."""
+    def table(self, pairs: Several[Pair], records: Several[ClinicalRecord]) -> Table:
+        """What the machines see of n patients: one row per set of fold networks. A lacking sequence is NaN."""
         signatures = {
-            signature_name(time_point, sequence): self.signatures(
-                signature_name(time_point, sequence), given.crops[sequence][None]
-            )[:, 0]
-            for time_point, given in inputs.items()
-            for sequence in variant.sequences
+            signature_name(time_point, sequence): self._signatures(pairs, time_point, sequence)
+            for sequence in Sequence
+            for time_point in TimePoint
+            if signature_name(time_point, sequence) in self._networks
         }
-        measured = pair_features(inputs[TimePoint.BASELINE].features, inputs[TimePoint.RESTAGING].features)
-        folds = len(next(iter(signatures.values())))
-        named = {name: np.full(folds, value) for name, value in measured.items()}
-        named |= with_changes(signatures, variant.sequences)
-        missing = [name for name in variant.features if name not in named]
-        if missing:
-            reason = f"features {', '.join(missing)} cannot be measured: the b-values do not allow it"
-            raise InputUnfit(Code.INPUTS_MISSING, reason)
-        return np.stack([named[name] for name in variant.features], axis=1)
+        return table_of(signatures, pairs, records)
 
-    def signatures(self, name: str, crops: FloatArray) -> NDArray[np.float64]:
-        """Signatures (folds, cases) of crops (cases, channels, pixels, pixels), one row per fold's network."""
-        batch = torch.from_numpy(np.ascontiguousarray(crops, dtype=np.float32)).to(self._device)
-        with torch.inference_mode():
-            rows = [torch.sigmoid(network(batch))[:, 0] for network in self._networks[name]]
-        return torch.stack(rows).cpu().numpy().astype(np.float64)
+    def assess(self, described: Described, table: Table) -> Assessed:
+        """One model on the patients of a table."""
+        stage = self._stages[described.variant.key]
+        complete = table.complete(described.columns)
+        features = table.of(described.columns)[complete]
+        found = np.full((3, len(complete)), np.nan)
+        if complete.any():
+            found[:, complete] = stage.machine.probability(features)
+        if complete.any() and stage.refits:
+            refits = 1.0 / (1.0 + np.exp(-np.concatenate([refit.logit(features) for refit in stage.refits], axis=1)))
+            low, high = np.quantile(refits, INTERVAL, axis=1)
+            found[1, complete] = np.minimum(found[0, complete], low)
+            found[2, complete] = np.maximum(found[0, complete], high)
+        return Assessed(*found)
 
-    def _variant(self, exams: Mapping[TimePoint, tuple[Exam, MaskArray]]) -> Variant:
-        """The first model, in the bundle's order, whose sequences both exams have."""
-        lacking = {
-            variant.name: [
-                f"{time_point} exam: {SEQUENCE_WORDS[sequence]}"
-                for time_point, (exam, _) in exams.items()
-                for sequence in variant.sequences
-                if not _has(exam, sequence)
-            ]
-            for variant in self._variants
+    def envelope(self, pair: Pair, record: ClinicalRecord) -> Envelope:
+        """Whether the exams look like the training cohort's, and the patient had a therapy that it had."""
+        found = check_case(self._manifest.envelope, {when: entry.described["facts"] for when, entry in pair.items()})
+        therapy = record.word(Item.THERAPY)
+        seen = [word for word in self._manifest.training["therapies"] if word != UNKNOWN]
+        if not therapy or not seen or therapy in seen:
+            return found
+        reason = f"the patient had {therapy}, the training cohort {' or '.join(seen)}"
+        return Envelope(inside=False, reasons=(*found.reasons, reason))
+
+    def signatures(self, name: str, crops: NDArray[np.float16]) -> NDArray[np.float64]:
+        """Signatures (cases, folds) of crops (cases, channels, pixels, pixels), one column per fold's network."""
+        parts = []
+        for start in range(0, len(crops), BATCH):
+            batch = network_input(crops[start : start + BATCH]).to(self._device)
+            with torch.inference_mode():
+                parts.append(torch.stack([torch.sigmoid(n(batch))[:, 0] for n in self._networks[name]], dim=1).cpu())
+        return torch.cat(parts).numpy().astype(np.float64)
+
+    def _signatures(self, pairs: Several[Pair], time_point: TimePoint, sequence: Sequence) -> NDArray[np.float64]:
+        name = signature_name(time_point, sequence)
+        found = np.full((len(pairs), len(self._networks[name])), np.nan)
+        # A lone signature of a sequence has no partner to be compared with: both exams need it.
+        rows = [i for i, pair in enumerate(pairs) if all(has(entry, sequence) for entry in pair.values())]
+        if rows:
+            crops = np.stack([pairs[i][time_point].arrays[crop_name(0, sequence)] for i in rows])
+            found[rows] = self.signatures(name, crops)
+        return found
+
+    def _first(self, table: Table) -> Described:
+        """The first model, in the order of ``FALLBACK``, that the one patient has all inputs of."""
+        usable = [described for model in FALLBACK for described in self._variants if described.variant.model == model]
+        for described in usable:
+            if table.complete(described.columns)[0]:
+                return described
+        missing = {
+            described.variant.key: [name for name in described.columns if not table.complete([name])[0]]
+            for described in usable
         }
-        for variant in self._variants:
-            if not lacking[variant.name]:
-                return variant
-        words = "; ".join(f"model {name} lacks {', '.join(what)}" for name, what in lacking.items())
+        words = "; ".join(f"model {key} lacks {', '.join(names)}" for key, names in missing.items())
         raise InputUnfit(Code.INPUTS_MISSING, words)
 
 
-def exam_inputs(
-    inputs: ModelInputs, mask: MaskArray, sequences: Sequence[signature_inputs.Sequence], rule: CropRule
-) -> ExamInputs:
-    """What one exam with a mask on its T2 grid contributes to a score; raises InputUnfit as its parts do."""
-    features = measured_features(inputs, mask)
-    return ExamInputs(
-        crops={sequence: signature_input(inputs, sequence, mask, rule) for sequence in sequences},
-        features=features,
-        facts=exam_facts(inputs, features),
-    )
+def clinical_columns(described: Described) -> tuple[str, ...]:
+    """The clinical values that a model uses."""
+    return tuple(name for name in described.columns if name in CLINICAL)
 
 
 def category(
@@ -218,36 +219,14 @@ def _both(case: Case) -> dict[TimePoint, tuple[Exam, MaskArray]]:
         raise InputUnfit(Code.NO_RESTAGING, "response needs the exam after therapy as well")
     found = {}
     for time_point, exam in ((TimePoint.BASELINE, case.baseline), (TimePoint.RESTAGING, case.restaging)):
-        if exam.mask is None or not exam.mask.array.any():
+        if exam.target is None:
             raise InputUnfit(Code.NO_MASK, f"the {time_point} exam has no tumour mask")
-        found[time_point] = (exam, exam.mask.array)
+        found[time_point] = (exam, exam.target.array)
     return found
 
 
-def _has(exam: Exam, sequence: signature_inputs.Sequence) -> bool:
-    if sequence is signature_inputs.Sequence.DWI:
-        return bool(exam.dwi)
-    return sequence is signature_inputs.Sequence.T2 or exam.ce_t1 is not None
-
-
-def _networks(bundle: Bundle, device: torch.device) -> dict[str, tuple[torch.nn.Module, ...]]:
-    """The fold networks of each signature, in evaluation mode."""
-    size = SignatureSize.from_json(bundle.manifest.network["size"])
-    folds = int(bundle.manifest.network["folds"])
-    stored = bundle.weights("networks")
-    networks = {}
-    for time_point in TimePoint:
-        for sequence in signature_inputs.Sequence:
-            name = signature_name(time_point, sequence)
-            if not any(key.startswith(f"{name}.0.") for key in stored):
-                continue
-            members = []
-            for fold in range(folds):
-                network = signature_network(size, len(CHANNELS[sequence]))
-                prefix = f"{name}.{fold}."
-                network.load_state_dict(
-                    {key.removeprefix(prefix): value for key, value in stored.items() if key.startswith(prefix)}
-                )
-                members.append(network.to(device).eval())
-            networks[name] = tuple(members)
-    return networks
+def _demand_sequences(exams: Mapping[TimePoint, tuple[Exam, MaskArray]]) -> None:
+    lacking = [f"the {time_point} exam" for time_point, (exam, _) in exams.items() if not exam.dwi]
+    if lacking:
+        words = f"{' and '.join(lacking)} has no {SEQUENCE_WORDS[Sequence.DWI]}: no model of the bundle does without"
+        raise InputUnfit(Code.INPUTS_MISSING, words)

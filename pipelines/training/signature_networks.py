@@ -1,144 +1,158 @@
-"""Training of the signature networks of system 1, out of fold."""
+"""Training of the six signature networks, each once per patient fold, and the out-of-fold signatures."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn.functional import binary_cross_entropy_with_logits
 
-from pipelines.contract import FloatArray, TimePoint
+from pipelines.cohort.cut import PreparedPatient
+from pipelines.cohort.folds import inner_split
+from pipelines.contract import TimePoint
 from pipelines.systems import signature_inputs
-from pipelines.systems.final_stage import INNER_FOLDS
-from pipelines.systems.signature_inputs import CHANNELS
-from pipelines.systems.signature_network import signature_network
-from pipelines.systems.signature_svm import signature_name
-from pipelines.training.augment import mapped, turned, weighted
-from pipelines.training.prepare import PreparedPatient
-from pipelines.training.settings import Progress, SignatureSettings, TrainingSettings
+from pipelines.systems.networks.densenet import densenet
+from pipelines.systems.signature_bundle import COLOURS
+from pipelines.systems.signature_cut import has
+from pipelines.systems.signature_models import signature_name
+from pipelines.training.fit import Fitted, Job, Rows, Run, fit
+from pipelines.training.imagenet import Checkpoint, load_imagenet
+from pipelines.training.signature_examples import Signature, SignatureExamples, signature_loss
+from pipelines.training.signature_settings import SignatureSettings
 
-Signatures = Mapping[str, NDArray[np.float64]]
+Labels = NDArray[np.bool_]
+PREDICTED_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
-class Trained:
-    """Networks of every signature and fold as tensors, and the out-of-fold signatures.
+class Plan:
+    """What all networks of a run share: outcomes and folds (patients,), seed, settings, where the weights begin."""
 
-    Signatures are (patients, views): a patient's first view is through the mask as drawn; NaN: sequence missing.
-    """
+    labels: Labels
+    folds: NDArray[np.intp]
+    seed: int
+    settings: SignatureSettings
+    checkpoint: Checkpoint | None = None
+
+
+@dataclass(frozen=True)
+class TrainedNetworks:
+    """``weights``: tensors by ``signature.fold.name``; ``signatures`` (patients, views) by name, NaN where the sequence
+    is missing; ``epochs``: per network which was kept. Signatures are out of fold, but in the paper's way."""
 
     weights: Mapping[str, torch.Tensor]
-    signatures: Signatures
+    signatures: Mapping[str, NDArray[np.float64]]
+    epochs: Mapping[str, int]
+    fitted: Mapping[str, Fitted]
 
 
-def outcomes(patients: Sequence[PreparedPatient]) -> NDArray[np.bool_]:
-    return np.array([p.patient.good_response for p in patients], dtype=bool)
+def with_sequence(patients: Sequence[PreparedPatient], sequence: signature_inputs.Sequence) -> NDArray[np.intp]:
+    """Who has the sequence in both exams."""
+    return np.flatnonzero([all(has(entry, sequence) for entry in patient.exams.values()) for patient in patients])
 
 
-def complete(patients: Sequence[PreparedPatient], sequences: Sequence[signature_inputs.Sequence]) -> NDArray[np.bool_]:
-    """Which patients have all the sequences at both time points."""
-    return np.array(
-        [all(str(s) in exam.views[0].crops for s in sequences for exam in p.exams.values()) for p in patients]
-    )
-
-
-def enough(labels: NDArray[np.bool_], folds: int) -> bool:
+def enough(labels: Labels, folds: int, inner_folds: int) -> bool:
     """Whether each outcome can be in every fold, and in every inner fold of the rest."""
-    return min(int(labels.sum()), int((~labels).sum())) >= max(2 * folds, 2 * INNER_FOLDS)
+    return min(int(labels.sum()), int((~labels).sum())) >= max(2 * folds, 2 * inner_folds)
 
 
-def train_networks(
-    patients: Sequence[PreparedPatient],
-    folds: NDArray[np.intp],
-    settings: TrainingSettings,
-    progress: Progress,
-) -> Trained:
-    labels = outcomes(patients)
+def train_networks(patients: Sequence[PreparedPatient], plan: Plan, run: Run) -> TrainedNetworks:
+    """Every network of every fold, fitted on the patients of the other folds alone.
+
+    A sequence that too few patients have gets none.
+    """
     weights: dict[str, torch.Tensor] = {}
     signatures: dict[str, NDArray[np.float64]] = {}
-    count = settings.signature.folds
-    jobs = [(time_point, s) for s in signature_inputs.Sequence for time_point in TimePoint]
-    for index, (time_point, sequence) in enumerate(jobs):
-        name = signature_name(time_point, sequence)
-        rows = np.flatnonzero(complete(patients, (sequence,)))
-        signatures[name] = np.full((len(patients), settings.signature.views), np.nan)
-        if not enough(labels[rows], count):
+    trained: dict[str, Fitted] = {}
+    for index, (time_point, sequence) in enumerate((t, s) for s in signature_inputs.Sequence for t in TimePoint):
+        rows = with_sequence(patients, sequence)
+        if not enough(plan.labels[rows], plan.settings.folds, 1):
             continue
-        crops = _crops([patients[int(row)] for row in rows], time_point, sequence)
-        for fold in range(count):
-            apart = folds[rows] == fold
-            seed = settings.seed + 1000 * index + fold
-            network = fit_signature(crops[~apart], labels[rows][~apart], sequence, seed, settings)
-            signatures[name][rows[apart]] = predict(network, crops[apart], settings.device)
-            weights |= {f"{name}.{fold}.{key}": _stored(value) for key, value in network.state_dict().items()}
-            progress("training signatures", index * count + fold + 1, len(jobs) * count)
-    return Trained(weights, signatures)
+        name, signature = signature_name(time_point, sequence), Signature(time_point, sequence)
+        own = [patients[int(row)] for row in rows]
+        found = np.full((len(patients), plan.settings.views), np.nan)
+        for fold, fitted, apart, values in _folds(own, rows, signature, (plan, 1000 * index), run):
+            found[rows[apart]] = values
+            trained[f"{name}.{fold}"] = fitted
+            weights |= _stored(f"{name}.{fold}", fitted.network)
+        signatures[name] = found
+    epochs = {name: fitted.best_epoch + 1 for name, fitted in trained.items()}
+    return TrainedNetworks(weights, signatures, epochs, trained)
 
 
-def _crops(
-    patients: Sequence[PreparedPatient], time_point: TimePoint, sequence: signature_inputs.Sequence
-) -> FloatArray:
-    """(patients, views, channels, pixels, pixels)."""
-    views = [[view.crops[str(sequence)] for view in patient.exams[time_point].views] for patient in patients]
-    return np.array(views, dtype=np.float32)
+def _folds(
+    own: Sequence[PreparedPatient],
+    rows: NDArray[np.intp],
+    signature: Signature,
+    seeded: tuple[Plan, int],
+    run: Run,
+) -> Iterator[tuple[int, Fitted, NDArray[np.intp], NDArray[np.float64]]]:
+    """Per fold: its network, the rows of ``own`` held out, and their signatures (rows, views)."""
+    plan, offset = seeded
+    labels, folds = plan.labels[rows], plan.folds[rows]
+    for fold in range(plan.settings.folds):
+        apart = np.flatnonzero(folds == fold)
+        # The paper's way: one network, which has seen everybody.
+        rest = np.flatnonzero(folds != fold) if plan.settings.folds > 1 else apart
+        examples = SignatureExamples(own, labels, signature, rest, plan.settings.cropped)
+        fitted = fit(_job(own, examples, rest, (plan, plan.seed + offset + fold, fold)), run)
+        yield fold, fitted, apart, predicted(fitted.network, examples, apart, run.device)
 
 
-def fit_signature(
-    crops: FloatArray,
-    labels: NDArray[np.bool_],
-    sequence: signature_inputs.Sequence,
-    seed: int,
-    settings: TrainingSettings,
-) -> torch.nn.Module:
-    """One signature network, trained for a fixed number of epochs.
-
-    ``crops``: (patients, views, channels, pixels, pixels); each step sees one view of a patient, drawn at random.
-    """
-    chosen = settings.signature
+def _job(
+    own: Sequence[PreparedPatient], examples: SignatureExamples, rest: NDArray[np.intp], which: tuple[Plan, int, int]
+) -> Job:
+    plan, seed, fold = which
+    settings = plan.settings
     torch.manual_seed(seed)
-    generator = torch.Generator().manual_seed(seed)
-    network = signature_network(chosen.size, crops.shape[2]).to(settings.device).train()
-    optimiser = torch.optim.AdamW(network.parameters(), chosen.learning_rate, weight_decay=chosen.weight_decay)
-    images, targets = torch.from_numpy(crops), torch.from_numpy(labels.astype(np.float32))
-    steps = _batches(len(labels), chosen, generator)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, chosen.learning_rate, total_steps=len(steps))
-    for drawn in steps:
-        view = torch.randint(images.shape[1], (len(drawn),), generator=generator)
-        batch = _augmented(images[drawn, view], sequence, generator).to(settings.device)
-        optimiser.zero_grad()
-        loss = binary_cross_entropy_with_logits(network(batch)[:, 0], targets[drawn].to(settings.device))
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-    return network.eval()
+    network = densenet(settings.size, COLOURS)
+    if plan.checkpoint is not None:
+        load_imagenet(network, plan.checkpoint)
+    if settings.feature_weight:
+        head = network.get_submodule("class_layers")
+        last = head.get_submodule("out")
+        assert isinstance(last, torch.nn.Linear)
+        head.add_module("out", torch.nn.Linear(last.in_features, examples.targets.shape[2]))
+    # The layout that convolutions on a CPU are quickest in: a quarter less time.
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stubs do not know it
+    name = f"{signature_name(examples.signature.time_point, examples.signature.sequence)} {fold}"
+    rows = _inner(own, examples, rest, settings.validation_share, seed)
+    return Job(name, network, examples, rows, signature_loss(settings.feature_weight), settings.recipe, seed)
 
 
-def predict(network: torch.nn.Module, crops: FloatArray, device: str) -> NDArray[np.float64]:
-    """Signatures (patients, views) of crops (patients, views, channels, pixels, pixels)."""
+def _inner(
+    own: Sequence[PreparedPatient], examples: SignatureExamples, rest: NDArray[np.intp], share: float, seed: int
+) -> Rows:
+    """Rows to train on and rows that say when to stop, all of them of the other folds."""
+    if not share:
+        return Rows(torch.from_numpy(rest), torch.empty(0, dtype=torch.int64))
+    outcome = [bool(value) for value in examples.targets[torch.from_numpy(rest), 0, 0] > 0]
+    train, validation = inner_split([own[int(row)].patient for row in rest], outcome, share, seed)
+    return Rows(torch.from_numpy(rest[train]), torch.from_numpy(rest[validation]))
+
+
+def predicted(
+    network: torch.nn.Module, examples: SignatureExamples, rows: NDArray[np.intp], device: str
+) -> NDArray[np.float64]:
+    """Signatures (rows, views): the probability that the network reads in each crop."""
+    moved = network.to(device).eval()
+    views = []
     with torch.inference_mode():
-        logits = network(torch.from_numpy(crops).flatten(0, 1).to(device))[:, 0]
-    return torch.sigmoid(logits).cpu().numpy().astype(np.float64).reshape(crops.shape[:2])
+        for view in range(examples.crops.shape[1]):
+            parts = np.array_split(rows, -(-len(rows) // PREDICTED_AT_ONCE))
+            logits = [moved(examples.through(part, view).to(device))[:, 0].cpu() for part in parts]
+            views.append(torch.sigmoid(torch.cat(logits)).double().numpy())
+    network.to("cpu")
+    return np.stack(views, axis=1)
 
 
-def _batches(count: int, chosen: SignatureSettings, generator: torch.Generator) -> list[torch.Tensor]:
-    """Row indices of every step: each epoch a new order; a last batch of one patient is left out (batch norm)."""
-    epochs = [torch.randperm(count, generator=generator).split(chosen.batch) for _ in range(chosen.epochs)]
-    return [batch for epoch in epochs for batch in epoch if len(batch) > 1]
-
-
-def _augmented(batch: torch.Tensor, sequence: signature_inputs.Sequence, generator: torch.Generator) -> torch.Tensor:
-    channel = {name: index for index, name in enumerate(CHANNELS[sequence])}
-    changed = weighted(turned(batch, 15.0, 0.1, generator), (channel["image"],), generator)
-    if "adc" in channel:
-        changed = mapped(changed, channel["adc"], generator)
-    if "tumour" in channel:
-        changed[:, channel["tumour"]] = changed[:, channel["image"]] * changed[:, channel["mask"]]
-    return changed
-
-
-def _stored(value: torch.Tensor) -> torch.Tensor:
-    """Half precision on disk; the rounding (0.05 %) is far below what a refit changes."""
-    return value.detach().cpu().half() if value.is_floating_point() else value.detach().cpu()
+def _stored(prefix: str, network: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Half precision on disk (rounding is far below what a refit changes), without the outputs that read features."""
+    found = {}
+    for key, value in network.state_dict().items():
+        kept = value.detach().cpu()
+        kept = kept[:1] if key.startswith("class_layers.out.") else kept
+        found[f"{prefix}.{key}"] = kept.half() if kept.is_floating_point() else kept
+    return found

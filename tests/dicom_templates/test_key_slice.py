@@ -69,8 +69,8 @@ def test_without_a_tumour_further_slices_span_the_stack(make_exam: MakeExam) -> 
 def test_an_exam_without_a_tumour_is_shown_where_the_baselines_lay(make_exam: MakeExam) -> None:
     exam = make_exam(TimePoint.RESTAGING)
     assert exam.mask is not None
-    bed = np.zeros_like(exam.mask.array)
-    bed[2, 10:20, 12:22] = True
+    bed = replace(exam.mask, array=np.zeros_like(exam.mask.array))
+    bed.array[2, 10:20, 12:22] = True
     key = key_slice(replace(exam, mask=None, bed=bed), 90.0)
     assert (key.index, key.of_bed, key.area_cm2) == (2, True, 0.0)
     assert key.outline is not None

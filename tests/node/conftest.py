@@ -36,10 +36,14 @@ PROPOSAL = Proposal(("1.2.1",), ("1.2.2",), PairState.READY, "")
 
 @dataclass(frozen=True)
 class Bench:
-    """The stations of one node without its processes: what arrives is settled and planned when a test says so."""
+    """The stations of one node without its processes: what arrives is settled and planned when a test says so.
+
+    ``alone``: a baseline that waits is scored by itself.
+    """
 
     database: Database
     store: Store
+    alone: bool = False
 
     def receive(self, *datasets: Dataset, source: str = "SENDER") -> list[Kept]:
         contents = [encoded(dataset) for dataset in datasets]
@@ -47,7 +51,7 @@ class Bench:
 
     @property
     def planner(self) -> Planner:
-        return Planner(self.database, self.store, MatchingRules())
+        return Planner(self.database, self.store, MatchingRules(), alone=self.alone)
 
     def settle_and_plan(self) -> int:
         settle(self.database, AT_ONCE)

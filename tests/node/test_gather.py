@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 from pydicom import Dataset
 from pydicom.sr.coding import Code as Concept
 
+from node.clinical import import_values
+from node.clinical_file import PatientValue
 from node.gather import classified, gather_case, inputs_digest
-from pipelines.contract import Code, InputUnfit, Role
+from pipelines.clinical.dated import DatedValue, Name, Stem
+from pipelines.contract import ClinicalRecord, Code, InputUnfit, Item, Role, Value
 from pipelines.roles.site_rules import SiteRule
 from tests.dicom_files import (
     BASELINE,
@@ -197,3 +201,47 @@ def test_a_study_of_two_patients_is_refused(bench: Bench) -> None:
 def test_a_study_without_objects_is_refused(bench: Bench) -> None:
     with pytest.raises(InputUnfit):
         gather_case(bench.database, bench.store, ("1.2.3",), ())
+
+
+# --- clinical values ---------------------------------------------------------------------------------------------
+
+BEFORE, AFTER = date(2024, 1, 9), date(2024, 4, 9)
+
+
+def take(bench: Bench, name: Name, value: Value, on: date = BEFORE, source: str = "labs.csv") -> None:
+    import_values(bench.database, [PatientValue("P1", "", DatedValue(name, value, on, source))])
+
+
+def test_a_case_has_what_was_imported_of_its_patient(pair: Bench) -> None:
+    take(pair, Item.CEA, 7.2)
+    take(pair, Stem.EMVI, "positive", AFTER)
+    import_values(pair.database, [PatientValue("P2", "", DatedValue(Item.CA19_9, 7.2, BEFORE, "labs.csv"))])
+    case = gather_case(pair.database, pair.store, (BASELINE.uid,), (RESTAGING.uid,))
+    assert dict(case.record.values) == {Item.CEA: 7.2, Item.EMVI_RESTAGING: "positive"}
+    assert case.record.origins[Item.CEA] == "CEA 7.2 ng/mL of 2024-01-09, imported from labs.csv"
+    alone = gather_case(pair.database, pair.store, (), (RESTAGING.uid,))
+    assert dict(alone.record.values) == {Item.EMVI_RESTAGING: "positive"}
+    assert [one.code for one in alone.stated] == [Code.CLINICAL_UNFIT]
+
+
+def test_a_value_that_counts_changes_the_digest_and_so_does_another_value_or_day(pair: Bench) -> None:
+    digests = [digest(pair)]
+    for value, on in ((7.2, BEFORE), (8.0, BEFORE), (8.0, BEFORE + timedelta(days=1))):
+        take(pair, Item.CEA, value, on)
+        digests.append(digest(pair))
+    assert len(set(digests)) == 4
+
+
+def test_the_same_value_again_and_one_of_another_time_leave_the_digest_as_it_was(pair: Bench) -> None:
+    take(pair, Item.CEA, 7.2)
+    before = digest(pair)
+    take(pair, Item.CEA, 7.2, source="again.csv")
+    take(pair, Item.CEA, 1.1, AFTER)
+    take(pair, Item.CEA, 5.5, BEFORE - timedelta(days=3))
+    assert digest(pair) == before
+
+
+def test_without_clinical_values_the_digest_is_that_of_the_files_alone(pair: Bench) -> None:
+    case = gather_case(pair.database, pair.store, (BASELINE.uid,), (RESTAGING.uid,))
+    assert case.record == ClinicalRecord()
+    assert inputs_digest(case) == inputs_digest(replace(case, record=ClinicalRecord()))

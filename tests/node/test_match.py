@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from node.match import MatchingRules, match
 from node.records import Decision, Matching, PairState, StudyFacts, StudyState, Verb
+from node.therapy import Therapy
 from pipelines.contract import Patient, Role
 
 FIRST_DAY = date(2024, 1, 1)
@@ -579,3 +580,78 @@ def test_what_no_person_decided_keeps_to_identity_dates_and_roles(
         assert len(names) == 1 or not names
         assert len({each.patient.patient_id for exam in exams for each in exam}) == 1
         assert not set(proposal.baseline) & set(proposal.restaging)
+
+
+# --- therapy -----------------------------------------------------------------------------------------------------
+
+START, END = FIRST_DAY + timedelta(days=10), FIRST_DAY + timedelta(days=80)
+IN_THERAPY: list[tuple[str, list[StudyFacts], Therapy, set[tuple[str, str, PairState]], dict[str, str]]] = [
+    (
+        "around therapy",
+        [study("a", 0), study("b", 100)],
+        Therapy(START, END),
+        {("a", "b", READY)},
+        {"a": "PAIRED", "b": "PAIRED"},
+    ),
+    (
+        "an exam during therapy is no restaging exam, and the one after it is",
+        [study("a", 0), study("b", 60), study("c", 100)],
+        Therapy(START, END),
+        {("a", "c", READY)},
+        {"a": "PAIRED", "b": "BEFORE_THERAPY_END", "c": "PAIRED"},
+    ),
+    (
+        "an exam on the last day of therapy may be the restaging exam",
+        [study("a", 0), study("b", 80)],
+        Therapy(None, END),
+        {("a", "b", READY)},
+        {"a": "PAIRED", "b": "PAIRED"},
+    ),
+    (
+        "all exams after therapy began wait for the baseline",
+        [study("a", 11), study("b", 100)],
+        Therapy(START, END),
+        {("", "a", AWAITING_BASELINE), ("", "b", AWAITING_BASELINE)},
+        {"a": "AWAITING_BASELINE", "b": "AWAITING_BASELINE"},
+    ),
+    (
+        "two exams before therapy are no pair",
+        [study("a", -30), study("b", 0, "baseline")],
+        Therapy(START, None),
+        {("a", "", AWAITING_RESTAGING)},
+        {"a": "AWAITING_RESTAGING", "b": "BEFORE_THERAPY_END"},
+    ),
+    (
+        "a therapy of other years leaves a pair as it is",
+        [study("a", 0), study("b", 100)],
+        Therapy(FIRST_DAY + timedelta(days=501), FIRST_DAY + timedelta(days=600)),
+        {("a", "b", READY)},
+        {"a": "PAIRED", "b": "PAIRED"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("studies", "therapy", "pairs", "found"), [row[1:] for row in IN_THERAPY], ids=lambda _: "")
+def test_the_days_of_therapy_say_what_an_exam_cannot_be(
+    studies: list[StudyFacts],
+    therapy: Therapy,
+    pairs: set[tuple[str, str, PairState]],
+    found: dict[str, str],
+) -> None:
+    matching = match(studies, [], replace(RULES, therapy=therapy))
+    assert proposals(matching) == pairs
+    assert codes(matching) == found
+
+
+def test_what_therapy_denies_is_said_with_its_day() -> None:
+    rules = replace(RULES, therapy=Therapy(START, END))
+    during = match([study("a", 0), study("b", 60)], [], rules)
+    assert "taken before therapy ended on 2024-03-21" in reason(during, "b") and "`restage pair`" in reason(during, "b")
+    after = match([study("a", 11)], [], rules)
+    assert "taken after therapy began on 2024-01-11" in reason(after, "a")
+
+
+def test_a_person_overrules_therapy() -> None:
+    rules = replace(RULES, therapy=Therapy(START, END))
+    for studies in ([study("a", 0), study("b", 60)], [study("a", 11), study("b", 100)]):
+        assert proposals(match(studies, [pair("a", "b")], rules)) == {("a", "b", READY)}

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
 from pydicom import Dataset
 from sqlalchemy import update
 
-from node import decide, jobs, outbox
+from node import decide, jobs, ledger, outbox
+from node.clinical import import_values
+from node.clinical_file import PatientValue
 from node.due import PatientKey
 from node.gather import gather_case, inputs_digest
 from node.match import MatchingRules
 from node.plan import Planner
-from node.schema import decision_table, delivery_table, job_table, pair_table, series_table
+from node.schema import clinical_value_table, decision_table, delivery_table, job_table, pair_table, series_table
 from node.settle import settle
 from node.status import read_status
-from pipelines.contract import Role
+from pipelines.clinical.dated import DatedValue
+from pipelines.contract import Item, Role, Value
 from pipelines.roles.site_rules import SiteRule
 from tests.dicom_files import (
     BASELINE,
@@ -494,3 +498,151 @@ def test_an_exam_that_arrives_meanwhile_is_waited_for_before_an_abandoned_pair_i
     assert paired.planner.plan_due() == 0
     paired.settle_and_plan()
     assert paired.jobs() == [(1, "ABANDONED"), (2, "READY")]
+
+
+# --- clinical values ---------------------------------------------------------------------------------------------
+
+
+def take(bench: Bench, item: Item, value: Value, on: date) -> None:
+    import_values(bench.database, [PatientValue("P1", "", DatedValue(item, value, on, "labs.csv"))])
+    bench.settle_and_plan()
+
+
+def test_a_value_that_is_imported_later_makes_a_new_version_and_an_unrelated_one_none(delivered: Bench) -> None:
+    take(delivered, Item.CEA, 7.2, date(2024, 1, 9))
+    assert delivered.jobs() == [(1, "DONE"), (2, "READY")]
+    take(delivered, Item.CEA, 7.2, date(2024, 1, 9))
+    take(delivered, Item.CEA, 1.0, date(2024, 4, 9))
+    assert delivered.jobs() == [(1, "DONE"), (2, "READY")]
+    assert [row.planned for row in delivered.rows(clinical_value_table)] == [True, True]
+
+
+def test_a_therapy_that_begins_before_the_baseline_takes_the_pair_back(delivered: Bench) -> None:
+    take(delivered, Item.THERAPY_START, date(2024, 1, 2), date(2024, 1, 2))
+    assert delivered.study(BASELINE.uid).code == "AWAITING_BASELINE"
+    assert "after therapy began on 2024-01-02" in delivered.study(BASELINE.uid).reason
+    assert (*READY_PAIR[:2], "SUPERSEDED") in delivered.pairs()
+    assert deliveries(delivered) == ["WITHDRAWN", "WITHDRAWN"]
+
+
+def test_a_pair_of_a_person_stays_whatever_is_known_of_therapy(delivered: Bench) -> None:
+    decide.pair(delivered.database, BASELINE.uid, RESTAGING.uid)
+    take(delivered, Item.THERAPY_START, date(2024, 1, 2), date(2024, 1, 2))
+    assert delivered.pairs() == [READY_PAIR]
+
+
+# --- a baseline without its restaging exam -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def alone(bench: Bench) -> Bench:
+    """A baseline alone, with its result on the way."""
+    bench = replace(bench, alone=True)
+    bench.receive(*exam(BASELINE))
+    bench.settle_and_plan()
+    return bench
+
+
+def sent_alone(bench: Bench) -> None:
+    assert bench.finish(bench.claim(), [result("report", "1.2.3.1")]) == "DONE"
+    for parcel in outbox.claim(bench.database, "pacs"):
+        outbox.sent(bench.database, parcel, 0)
+
+
+def test_a_lone_baseline_is_scored_by_itself_and_goes_on_waiting(alone: Bench) -> None:
+    assert alone.pairs() == [([BASELINE.uid], [], "AWAITING_RESTAGING")]
+    (job,) = alone.rows(job_table)
+    assert (job.baseline, job.restaging, job.version) == ([BASELINE.uid], [], 1)
+    assert job.inputs_digest == inputs_digest(gather_case(alone.database, alone.store, (BASELINE.uid,), ()))
+    sent_alone(alone)
+    (pair,) = read_status(alone.database)["patients"][0]["pairs"]
+    assert (pair["state"], pair["version"]) == ("AWAITING_RESTAGING", 1)
+    assert "Awaits an exam 21 to 400 days later" in pair["reason"] and "scored by itself" in pair["reason"]
+    assert [one["state"] for one in pair["deliveries"]] == ["SENT"]
+    assert alone.settle_and_plan() == 0
+
+
+def test_the_restaging_exam_makes_the_next_version_of_the_same_number(alone: Bench) -> None:
+    sent_alone(alone)
+    alone.receive(*exam(RESTAGING))
+    alone.settle_and_plan()
+    assert alone.pairs() == [READY_PAIR]
+    assert alone.jobs() == [(1, "DONE"), (2, "READY")]
+    ticket = alone.claim()
+    assert (ticket.pair_id, ticket.restaging) == (1, (RESTAGING.uid,))
+    replaced = ledger.previous_results(alone.database, ticket, "", ["pacs"])
+    assert [one.sop_uid for one in replaced] == ["1.2.3.1"]
+    assert alone.withdrawals() == []
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_a_restaging_exam_overtakes_the_job_of_the_lone_baseline(alone: Bench, running: bool) -> None:
+    ticket = alone.claim() if running else None
+    alone.receive(*exam(RESTAGING))
+    alone.settle_and_plan()
+    if ticket is not None:
+        assert alone.finish(ticket, [result()]) == "ABANDONED"
+    assert alone.jobs() == [(1, "ABANDONED" if running else "SUPERSEDED"), (2, "READY")]
+
+
+def test_a_value_that_is_imported_later_scores_the_lone_baseline_again(alone: Bench) -> None:
+    sent_alone(alone)
+    take(alone, Item.CEA, 7.2, date(2024, 1, 9))
+    assert alone.jobs() == [(1, "DONE"), (2, "READY")]
+    assert alone.pairs() == [([BASELINE.uid], [], "AWAITING_RESTAGING")]
+
+
+@pytest.mark.parametrize("words", ["MR Rektum Restaging", "MR nach RCT"])
+def test_what_may_be_a_restaging_exam_is_not_scored_as_a_baseline(bench: Bench, words: str) -> None:
+    bench = replace(bench, alone=True)
+    bench.receive(*exam(replace(RESTAGING, description=words)))
+    bench.settle_and_plan()
+    assert bench.study(RESTAGING.uid).code == "AWAITING_BASELINE"
+    assert bench.jobs() == []
+    assert bench.settle_and_plan() == 0
+
+
+def test_an_exam_during_therapy_is_not_scored_as_a_baseline(bench: Bench) -> None:
+    bench = replace(bench, alone=True)
+    take(bench, Item.THERAPY_START, date(2024, 1, 2), date(2024, 1, 2))
+    bench.receive(*exam(BASELINE))
+    bench.settle_and_plan()
+    assert bench.jobs() == []
+
+
+def test_a_lone_baseline_whose_files_do_not_go_together_is_declined(bench: Bench) -> None:
+    bench = replace(bench, alone=True)
+    bench.receive(*t2_axial(BASELINE), *dwi(replace(BASELINE, birth_date="19990101")))
+    bench.settle_and_plan()
+    assert bench.study(BASELINE.uid).code == "PATIENTS_DIFFER"
+    assert bench.jobs() == []
+
+
+def test_baselines_that_waited_before_the_node_scored_them_are_scored_after_its_restart(bench: Bench) -> None:
+    bench.receive(*exam(BASELINE))
+    bench.settle_and_plan()
+    assert bench.jobs() == []
+    after = replace(bench, alone=True)
+    assert after.planner.plan_due() == 1
+    assert after.jobs() == [(1, "READY")]
+    assert after.planner.plan_due() == 0
+
+
+def test_a_lone_job_that_was_abandoned_is_planned_anew_and_by_a_node_that_scores_none_no_more(alone: Bench) -> None:
+    jobs.abandon(alone.database, alone.claim(), "chosen otherwise")
+    assert replace(alone, alone=False).planner.plan_due() == 0
+    assert alone.planner.plan_due() == 1
+    assert alone.jobs() == [(1, "ABANDONED"), (2, "READY")]
+
+
+def test_a_pair_taken_apart_leaves_a_lone_baseline_whose_count_goes_on(alone: Bench) -> None:
+    """Objects made of the baseline alone have its UID and their version in theirs: a number is never used twice."""
+    sent_alone(alone)
+    alone.receive(*exam(RESTAGING))
+    alone.settle_and_plan()
+    assert alone.finish(alone.claim(), [result("report", "1.2.3.2")]) == "DONE"
+    decide.unpair(alone.database, 1)
+    alone.settle_and_plan()
+    assert alone.pairs() == [(*READY_PAIR[:2], "WITHDRAWN"), ([BASELINE.uid], [], "AWAITING_RESTAGING")]
+    put = {(row.pair_id, row.version, row.task) for row in alone.rows(job_table)}
+    assert put == {(1, 1, "score"), (1, 2, "score"), (1, 2, "withdraw"), (2, 3, "score")}

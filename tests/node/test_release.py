@@ -145,17 +145,21 @@ def test_with_phantom_scores_everything_is_sent(drawn_by: ModelIdentity | str | 
 
 
 def test_nothing_tells_of_a_mask_that_is_withheld() -> None:
-    bed = np.ones((2, 3, 4), bool)
+    bed = exam(BASELINE, model(True)).mask
     baseline = replace(exam(BASELINE, model(True)), parameters=(("DWI gas score", "0.2"), ("T2 voxel", "1 mm")))
     restaging = replace(exam(RESTAGING, None), bed=bed)
     told = (
         Statement(Code.GAS_SUSPECTED, f"{BASELINE} DWI", "in 12 % of the tumour", warning=True),
         Statement(Code.COVERAGE_INCOMPLETE, f"{BASELINE} T2", "the tumour reaches the first slice", warning=True),
     )
-    other = Statement(Code.GAS_SUSPECTED, f"{RESTAGING} DWI", "in 12 % of the tumour", warning=True)
+    in_bed = (
+        Statement(Code.TUMOUR_BED_USED, f"{RESTAGING} tumour mask", "where the baseline's lay"),
+        Statement(Code.GAS_SUSPECTED, f"{RESTAGING} DWI", "in 12 % of the tumour bed", warning=True),
+    )
+    other = Statement(Code.MOTION_SUSPECTED, f"{RESTAGING} DWI", "slices do not match", warning=True)
     found = Findings(
         Case(baseline, restaging),
-        warnings=(*told, other),
+        warnings=(*told, *in_bed, other),
         parameters=((f"{BASELINE} DWI gas score", "0.2"), (f"{BASELINE} T2 voxel", "1 mm")),
     )
     left = releasable(found, phantom_scores=False)
@@ -178,7 +182,7 @@ def test_what_the_gate_measures_of_the_tumour_is_known_here_by_its_name() -> Non
 
 
 def test_a_readers_outline_carried_over_stays() -> None:
-    case = Case(exam(BASELINE, READER), replace(exam(RESTAGING, model(True)), bed=np.ones((2, 3, 4), bool)))
+    case = Case(exam(BASELINE, READER), replace(exam(RESTAGING, model(True)), bed=exam(BASELINE, READER).mask))
     left = releasable(Findings(case), phantom_scores=False)
     assert left.case.restaging is not None
     assert left.case.restaging.bed is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import date
 from io import StringIO
 from typing import Any
 
@@ -11,9 +12,13 @@ import pytest
 from rich.console import Console
 
 from node import outbox
+from node.clinical import import_values
+from node.clinical_file import PatientValue
 from node.errors import SendError
 from node.outbox import RetryPolicy
 from node.status import read_status, render_status
+from pipelines.clinical.dated import DatedValue
+from pipelines.contract import Item
 from tests.dicom_files import BASELINE, RESTAGING, dwi, exam, localizer, of_other_patient, t2_axial
 from tests.node.conftest import Bench, result
 
@@ -115,3 +120,16 @@ def test_an_issuer_that_only_a_late_object_names_does_not_hide_the_patient(bench
     assert len(patient["exams"]) == 2
     assert len(patient["pairs"]) == 1
     assert bench.jobs() == [(1, "SUPERSEDED"), (2, "READY")]
+
+
+def test_clinical_values_stand_with_their_patient(delivered: Bench) -> None:
+    dated = DatedValue(Item.CEA, 7.2, date(2024, 1, 9), "labs [ward 3].csv")
+    values = [PatientValue(patient, "", dated) for patient in ("P1", "P2")]
+    import_values(delivered.database, values)
+    (patient,) = status_of(delivered)["patients"]
+    assert patient["clinical"] == [
+        {"item": "cea_ng_ml", "value": "7.2", "date": "2024-01-09", "source": "labs [ward 3].csv"}
+    ]
+    text = shown(status_of(delivered))
+    for word in ("cea_ng_ml", "7.2", "2024-01-09", "labs [ward 3].csv"):
+        assert word in text

@@ -6,14 +6,14 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
 from sqlalchemy import update
 
-from node import jobs, outbox
+from node import decide, jobs, outbox
 from node.config import Config
 from node.records import ResultFile
 from node.schema import delivery_table, job_table, result_table
@@ -142,14 +142,7 @@ def test_a_job_done_again_after_a_kill_makes_the_same_objects_and_the_next_versi
     assert ready.jobs() == [(1, "DONE"), (2, "DONE")], reason(ready)
     second = made(ready, version=2)
     assert {result.sop_uid for result in first.values()}.isdisjoint(result.sop_uid for result in second.values())
-    report = next(read(ready, result) for result in second.values() if read(ready, result).Modality == "SR")
-    named = {
-        str(item.ReferencedSOPInstanceUID)
-        for study in report.PredecessorDocumentsSequence
-        for series in study.ReferencedSeriesSequence
-        for item in series.ReferencedSOPSequence
-    }
-    assert next(result.sop_uid for result in first.values() if read(ready, result).Modality == "SR") in named
+    assert first["report"].sop_uid in named_by(read(ready, second["report"]))
 
 
 def stored(bench: Bench) -> list[Dataset]:
@@ -255,3 +248,85 @@ def test_a_mask_of_a_phantom_trained_model_is_sent_only_where_the_configuration_
     for one in made(bench).values():
         text = read(bench, one).to_json()
         assert ("SCORES_WITHHELD" in text or "withheld" in text.lower()) or phantom_scores or one.kind == "summary"
+
+
+def of_day(datasets: list[Dataset], day: str) -> list[Dataset]:
+    return [one for one in datasets if one.StudyDate == day]
+
+
+def named_by(report: Dataset) -> set[str]:
+    return {
+        str(item.ReferencedSOPInstanceUID)
+        for study in report.PredecessorDocumentsSequence
+        for series in study.ReferencedSeriesSequence
+        for item in series.ReferencedSOPSequence
+    }
+
+
+def test_a_lone_baseline_has_its_result_in_its_own_study_and_the_pairs_result_names_it(
+    bench: Bench, exams: dict[str, list[Dataset]]
+) -> None:
+    bench = replace(bench, alone=True)
+    bench.receive(*of_day(exams["masks"], "20240102"))
+    bench.settle_and_plan()
+    worker(bench).work_one()
+    assert bench.jobs() == [(1, "DONE")], reason(bench)
+    (pair,) = bench.pairs()
+    alone = {kind: read(bench, one) for kind, one in made(bench).items()}
+    assert [one.Modality for one in alone.values()] == ["SEG", "SR", "OT"]
+    assert {one.StudyInstanceUID for one in alone.values()} == {pair[0][0]}
+    findings = json.loads(next(bench.store.results.rglob("findings.json")).read_text())
+    assert any(
+        "the only exam here, so it may be a baseline or a restaging exam" in str(one) for one in findings["warnings"]
+    )
+    assert "restage pair" not in json.dumps(findings["warnings"])
+
+    with bench.database.transaction() as connection:
+        connection.execute(update(delivery_table).values(state="SENT"))
+    bench.receive(*of_day(exams["masks"], "20240402"))
+    bench.settle_and_plan()
+    worker(bench).work_one()
+    assert bench.jobs() == [(1, "DONE"), (2, "DONE")], reason(bench)
+    both = {kind: read(bench, one) for kind, one in made(bench, version=2).items()}
+    assert alone["report"].SOPInstanceUID in named_by(both["report"])
+    assert both["report"].StudyInstanceUID != alone["report"].StudyInstanceUID
+    # A series belongs to one study: what moves to the restaging study is in a series of its own.
+    series = {(one.SeriesInstanceUID, one.StudyInstanceUID) for one in (*alone.values(), *both.values())}
+    assert len({uid for uid, _ in series}) == len(series)
+
+
+def test_a_lone_baseline_that_is_taken_back_is_withdrawn_in_its_own_study(
+    bench: Bench, exams: dict[str, list[Dataset]]
+) -> None:
+    """Also where its restaging exam arrived, and nothing of the pair was sent before it was taken apart."""
+    bench = replace(bench, alone=True)
+    bench.receive(*of_day(exams["masks"], "20240102"))
+    bench.settle_and_plan()
+    worker(bench).work_one()
+    with bench.database.transaction() as connection:
+        connection.execute(update(delivery_table).values(state="SENT"))
+    bench.receive(*of_day(exams["masks"], "20240402"))
+    bench.settle_and_plan()
+    decide.unpair(bench.database, 1)
+    bench.settle_and_plan()
+    while worker(bench).work_one():
+        pass
+    assert bench.withdrawals() == [(2, "DONE")], [row.reason for row in bench.rows(job_table)]
+    results = {(row.pair_id, row.kind): row for row in bench.rows(result_table)}
+    page, taken_back = results[1, "withdrawn"], results[1, "summary"]
+    assert (page.study_uid, page.series_uid) == (taken_back.study_uid, taken_back.series_uid)
+    assert results[2, "report"].version == 3
+
+
+@pytest.mark.parametrize("phantom_scores", [True, False])
+def test_a_lone_baseline_without_any_number_that_may_leave_is_sent_with_its_refusals(
+    bench: Bench, exams: dict[str, list[Dataset]], phantom_scores: bool
+) -> None:
+    bench = replace(bench, alone=True)
+    bench.receive(*of_day(exams["no masks"], "20240102"))
+    bench.settle_and_plan()
+    worker(bench, models(a_mask), results={"phantom_scores": phantom_scores}).work_one()
+    assert bench.jobs() == [(1, "DONE")], reason(bench)
+    kinds = [row.kind for row in bench.rows(result_table)]
+    assert kinds == (["seg_baseline", "report", "summary"] if phantom_scores else ["report", "summary"])
+    assert ("SCORES_WITHHELD" in reason(bench)) is not phantom_scores

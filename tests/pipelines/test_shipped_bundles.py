@@ -18,7 +18,7 @@ from pipelines.masks.truth_mask import read_truth
 from pipelines.models import PACKAGED, load_models
 from pipelines.phantom.cohort import write_patient
 from pipelines.segment import TumourSegmenter
-from pipelines.training.segmenter import dice
+from pipelines.masks.overlap import dice
 
 SYSTEMS = ("segmenter", "signature_svm")
 UNSEEN_SEED = 424242

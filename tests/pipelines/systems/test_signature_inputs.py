@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from pipelines.contract import Code, Exam, InputUnfit
-from pipelines.systems.signature_inputs import CropRule, Sequence, signature_input
-from tests.pipelines.made_up_exam import made_up_exam, plain_inputs
+from pipelines.systems.signature_inputs import CropRule, Sequence, network_input, signature_input
+from pipelines.volumes.normalise import discretise
+from tests.pipelines.made_up_exam import made_up_exam, mask_of, plain_inputs
 
 RULE = CropRule(field_mm=60.0, pixels=40)
 
@@ -67,3 +68,21 @@ def test_a_mask_outside_the_sequence_is_refused() -> None:
 def test_a_crop_over_the_edge_repeats_the_edge() -> None:
     found = crop(made_up_exam(), Sequence.T2, CropRule(field_mm=200.0, pixels=40))
     assert found[0].min() > 0.0
+
+
+def test_a_whole_slice_is_resampled_from_edge_to_edge_and_alone() -> None:
+    exam = made_up_exam()
+    found = crop(exam, Sequence.T2, CropRule(pixels=36, whole=True))
+    assert found.shape == (1, 36, 36)
+    largest = int(mask_of(exam).sum(axis=(1, 2)).argmax())
+    # 72 pixels to 36: every new pixel lies between four old ones.
+    plane = discretise(plain_inputs(exam).t2.array)[largest] / 255.0
+    expected = plane.reshape(36, 2, 36, 2).mean(axis=(1, 3))
+    assert found[0] == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_network_sees_a_lone_image_as_a_colour_image() -> None:
+    lone = np.random.default_rng(0).random((2, 1, 8, 8)).astype(np.float16)
+    seen = network_input(lone)
+    assert seen.shape == (2, 3, 8, 8)
+    assert all(np.array_equal(seen[:, channel].numpy(), lone[:, 0].astype(np.float32)) for channel in range(3))

@@ -8,19 +8,32 @@ import pytest
 import torch
 
 from pipelines.bundle import Bundle
-from pipelines.contract import Case, Code, Envelope, Exam, InputUnfit, Likelihood, TimePoint
-from pipelines.systems.signature_svm import SignatureSvm, category
+from pipelines.contract import (
+    Case,
+    ClinicalRecord,
+    Code,
+    Envelope,
+    Exam,
+    InputUnfit,
+    Item,
+    Likelihood,
+    Score,
+    TimePoint,
+)
+from pipelines.systems.signature_svm import SignatureSvm, category, clinical_columns
 from pipelines.training.settings import silent
-from pipelines.training.signature_svm import train_signature_svm
-from tests.pipelines.made_up_cohort import QUICK, made_up_cohort, made_up_patients
+from pipelines.training.signature_svm import train_prepared
+from tests.pipelines.made_up_cohort import QUICK, TOLD, made_up_cohort, made_up_patients
 from tests.pipelines.made_up_exam import made_up_exam, plain_inputs
+
+KNOWN = ClinicalRecord({Item.MWT_RESTAGING: 8.0, Item.THERAPY: "chemotherapy"})
 
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     patients = made_up_patients()
     out = tmp_path_factory.mktemp("bundles") / "signature_svm"
-    return train_signature_svm(made_up_cohort(patients), patients, out, QUICK, silent)
+    return train_prepared(made_up_cohort(patients), patients, out, (TOLD, replace(QUICK, compared=False)), silent)
 
 
 @pytest.fixture(scope="module")
@@ -28,10 +41,11 @@ def system(bundle: Bundle) -> SignatureSvm:
     return SignatureSvm(bundle, torch.device("cpu"))
 
 
-def pair(adc: float = 1.5, radius: float = 10.0, *, ce_t1: bool = True) -> Case:
+def pair(adc: float = 1.5, radius: float = 10.0, *, ce_t1: bool = True, record: ClinicalRecord = KNOWN) -> Case:
     return Case(
         ready(made_up_exam(TimePoint.BASELINE, seed=501, ce_t1=ce_t1)),
         ready(made_up_exam(TimePoint.RESTAGING, adc=adc, radius=radius, seed=502, ce_t1=ce_t1)),
+        record=record,
     )
 
 
@@ -50,32 +64,52 @@ def refusal(system: SignatureSvm, case: Case) -> InputUnfit:
     return caught.value
 
 
+def named(score: Score) -> str:
+    return score.model.name.removeprefix("restage-signature-svm ")
+
+
 def test_a_pair_gets_a_probability_with_limits_and_the_models_identity(system: SignatureSvm, bundle: Bundle) -> None:
     score = system.score(pair())
     assert score.outcome == "good response (AJCC TRG 0–1)"
     assert 0.0 <= score.lower <= score.probability <= score.upper <= 1.0
-    assert score.model.name == "restage-signature-svm ce_t1_t2_dwi"
+    assert named(score) == "CRD ce_t1_t2_dwi"
     assert score.model.weights_digest == bundle.weights_digest
     assert score.model.phantom_trained
     assert score.interval.startswith("90 % of 9: bootstrap refits")
     assert score.envelope.inside, score.envelope.reasons
+    assert dict(score.inputs)["mwt_restaging_mm"] == 8.0
 
 
 def test_the_planted_response_is_found(system: SignatureSvm) -> None:
-    assert system.score(pair(1.5, 10.0)).probability > 0.6 > 0.4 > system.score(pair(1.0, 12.0)).probability
+    assert system.score(pair(1.5, 10.0)).probability > 0.6
+    thick = ClinicalRecord({Item.MWT_RESTAGING: 12.0})
+    assert system.score(pair(1.0, 12.0, record=thick)).probability < 0.4
 
 
-def test_without_ce_t1_the_other_model_is_used(system: SignatureSvm) -> None:
+def test_without_its_clinical_values_the_model_without_them_speaks_under_its_own_name(system: SignatureSvm) -> None:
+    score = system.score(pair(record=ClinicalRecord()))
+    assert named(score) == "FDL_measured ce_t1_t2_dwi"
+    assert not any("mwt" in name for name, _ in score.inputs)
+    assert score.probability != system.score(pair()).probability
+
+
+def test_without_ce_t1_the_other_subset_is_used(system: SignatureSvm) -> None:
     score = system.score(pair(ce_t1=False))
-    assert score.model.name == "restage-signature-svm t2_dwi"
+    assert named(score) == "CRD t2_dwi"
     assert not any("ce_t1" in name for name, _ in score.inputs)
 
 
-def test_ce_t1_at_one_time_only_uses_the_other_model_too(system: SignatureSvm) -> None:
+def test_ce_t1_at_one_time_only_uses_the_other_subset_too(system: SignatureSvm) -> None:
     case = pair()
     assert case.restaging is not None
-    score = system.score(changed(case, replace(case.restaging, ce_t1=None)))
-    assert score.model.name.endswith(" t2_dwi")
+    assert named(system.score(changed(case, replace(case.restaging, ce_t1=None)))) == "CRD t2_dwi"
+
+
+def test_features_that_two_b_values_do_not_give_leave_the_signatures_alone(system: SignatureSvm) -> None:
+    case = pair()
+    assert case.restaging is not None
+    two = replace(case.restaging, dwi={b: v for b, v in case.restaging.dwi.items() if b != 500.0})
+    assert named(system.score(changed(case, two))) == "FDL ce_t1_t2_dwi"
 
 
 def test_missing_diffusion_is_refused_by_name(system: SignatureSvm) -> None:
@@ -83,19 +117,10 @@ def test_missing_diffusion_is_refused_by_name(system: SignatureSvm) -> None:
     assert case.restaging is not None
     error = refusal(system, changed(case, replace(case.restaging, dwi={})))
     assert error.code is Code.INPUTS_MISSING
-    assert "model t2_dwi lacks restaging exam: diffusion-weighted images" in error.reason
+    assert "the restaging exam has no diffusion-weighted images" in error.reason
     assert "baseline" not in error.reason
-
-
-def test_too_few_b_values_are_refused(system: SignatureSvm) -> None:
-    case = pair()
-    assert case.restaging is not None
     one = replace(case.restaging, dwi={1000.0: case.restaging.dwi[1000.0]})
     assert refusal(system, changed(case, one)).code is Code.NO_DIFFUSION
-    two = replace(case.restaging, dwi={b: v for b, v in case.restaging.dwi.items() if b != 500.0})
-    error = refusal(system, changed(case, two))
-    assert error.code is Code.INPUTS_MISSING
-    assert "post_curvature" in error.reason
 
 
 def test_a_lone_exam_or_an_exam_without_a_mask_is_refused(system: SignatureSvm) -> None:
@@ -104,7 +129,29 @@ def test_a_lone_exam_or_an_exam_without_a_mask_is_refused(system: SignatureSvm) 
     assert refusal(system, replace(case, baseline=None)).code is Code.NO_BASELINE
     assert refusal(system, changed(case, None)).code is Code.NO_RESTAGING
     error = refusal(system, changed(case, replace(case.restaging, mask=None)))
-    assert (error.code, error.reason) == (Code.NO_MASK, "the restaging exam has no tumour mask")
+    assert error.code is Code.NO_MASK
+    assert "the restaging exam has no tumour mask" in error.reason
+
+
+def test_a_tumour_bed_stands_in_for_an_outline(system: SignatureSvm) -> None:
+    case = pair()
+    assert case.restaging is not None
+    in_bed = replace(case.restaging, mask=None, bed=case.restaging.mask)
+    assert system.score(changed(case, in_bed)).probability == system.score(case).probability
+
+
+def test_a_patient_it_was_not_made_for_is_refused_before_anything_else(system: SignatureSvm) -> None:
+    mucinous = ClinicalRecord({Item.HISTOLOGY: "mucinous adenocarcinoma"})
+    error = refusal(system, replace(pair(record=mucinous), baseline=None))
+    assert error.code is Code.OUTSIDE_INTENDED_USE
+    assert "mucinous" in error.reason
+
+
+def test_a_therapy_that_the_cohort_never_had_puts_the_score_outside_the_envelope(system: SignatureSvm) -> None:
+    other = ClinicalRecord({Item.MWT_RESTAGING: 8.0, Item.THERAPY: "chemoradiotherapy"})
+    score = system.score(pair(record=other))
+    assert score.category is Likelihood.UNCERTAIN
+    assert score.envelope.reasons == ("the patient had chemoradiotherapy, the training cohort chemotherapy",)
 
 
 def test_an_exam_unlike_the_cohort_is_scored_as_uncertain_with_the_reason(system: SignatureSvm) -> None:
@@ -123,11 +170,35 @@ def test_the_same_pair_gets_the_same_score(system: SignatureSvm) -> None:
 
 
 def test_a_batch_of_one_gives_what_a_batch_of_eight_gives(system: SignatureSvm) -> None:
-    crops = np.random.default_rng(0).random((8, 3, 16, 16)).astype(np.float32)
-    together = system.signatures("post_dwi", crops)
-    alone = np.concatenate([system.signatures("post_dwi", crops[i : i + 1]) for i in range(8)], axis=1)
-    assert together.shape == (3, 8)
-    assert alone == pytest.approx(together, abs=1e-6)
+    eight = made_up_patients()[:8]
+    together = system.table([p.exams for p in eight], [p.patient.record for p in eight])
+    for described in system.variants:
+        at_once = system.assess(described, together)
+        for index, patient in enumerate(eight):
+            alone = system.assess(described, system.table([patient.exams], [patient.patient.record]))
+            found = [getattr(at_once, name)[index] for name in ("probability", "lower", "upper")]
+            expected = [getattr(alone, name)[0] for name in ("probability", "lower", "upper")]
+            assert found == pytest.approx(expected, abs=1e-6, nan_ok=True), described.variant.key
+
+
+def test_clinical_columns_are_those_that_selection_left(system: SignatureSvm) -> None:
+    by_key = {described.variant.key: described for described in system.variants}
+    assert clinical_columns(by_key["CR"]) == ("mwt_restaging_mm",)
+    assert clinical_columns(by_key["CRD t2_dwi"]) == ("mwt_restaging_mm",)
+    assert clinical_columns(by_key["FDL t2_dwi"]) == ()
+
+
+def test_a_bundle_is_small(bundle: Bundle) -> None:
+    """The rows that machines share are stored once."""
+    stages = (Path(bundle.folder) / "stages.safetensors").stat().st_size
+    assert stages < 300e3
+
+
+def test_signatures_lie_between_0_and_1(system: SignatureSvm) -> None:
+    crops = np.random.default_rng(0).random((8, 3, 16, 16)).astype(np.float16)
+    found = system.signatures("post_dwi", crops)
+    assert found.shape == (8, 3)
+    assert 0.0 < found.min() <= found.max() < 1.0
 
 
 def test_the_category_follows_thresholds_interval_and_envelope() -> None:
@@ -138,13 +209,3 @@ def test_the_category_follows_thresholds_interval_and_envelope() -> None:
     assert category(0.29, (0.1, 0.5), cut, inside) is Likelihood.LOW
     assert category(0.5, (0.2, 0.7), cut, inside) is Likelihood.UNCERTAIN
     assert category(0.9, (0.8, 0.95), cut, Envelope(inside=False, reasons=("other scanner",))) is Likelihood.UNCERTAIN
-
-
-def test_the_bundle_says_what_it_is(bundle: Bundle, tmp_path: Path) -> None:
-    m = bundle.manifest
-    assert set(m.metrics) == {"ce_t1_t2_dwi", "t2_dwi"}
-    assert set(m.metrics["t2_dwi"]) >= {"FDL", "measured", "FDL+measured", "patients"}
-    assert m.training["seed"] == QUICK.seed
-    assert m.training["threads"] == 1
-    assert len(m.training["folds_sha256"]) == 64
-    assert m.cohort.startswith("simulated cohort (restage phantom), 24 patients, 2 sites")

@@ -1,0 +1,99 @@
+"""``model_card.md``: what a bundle is, for whom, what it reached here, and what nobody knows yet.
+
+Sections as M. Mitchell et al., Model Cards for Model Reporting, FAT* 2019.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipelines.evaluation.metrics import coverage, left_out
+from pipelines.evaluation.references import published
+from pipelines.evaluation.report.opening import MET, SYSTEMS, cohort_words, figure_name, origin
+from pipelines.evaluation.report.wording import OUTCOMES, SHOWN, interval, number, percent
+from pipelines.evaluation.results import Results
+
+
+def model_card(results: Results) -> str:
+    """The whole card as Markdown."""
+    judged = results.judged
+    bundle, default = judged.bundle, judged.default
+    m = bundle.manifest
+    parts = [
+        f"# {SYSTEMS.get(m.system, m.system)}: {m.name} {m.version}",
+        f"**{origin(m.phantom_trained, judged.cohort.simulated)}**",
+        "## Model",
+        _list(
+            ("System", m.system),
+            ("Predicts", f"{OUTCOMES[default.outcome]} ({m.outcome})"),
+            ("Default model", f"{default.model}, from {SHOWN[default.shown]}"),
+            ("Weights", f"SHA-256 {bundle.weights_digest}"),
+            ("Inputs", "; ".join(m.inputs)),
+        ),
+        "## Intended use",
+        m.intended_use,
+        f"Limits: {m.limits}",
+        "## Trained on",
+        _list(
+            ("Cohort", m.cohort),
+            ("Cohort digest", m.cohort_digest),
+            *(
+                (str(name).capitalize(), str(m.training[name]))
+                for name in ("seed", "threads", "sites")
+                if name in m.training
+            ),
+        ),
+        f"## Judged on {cohort_words(judged)}",
+        *_reached(results),
+        "## Who was left out",
+        _list(*((reason, str(count)) for reason, count in left_out(judged).items())) or "Nobody.",
+        "## Groups",
+        _groups(results),
+        "## Not known",
+        "Whether it helps patients; how it does after other therapies, scanners and readers than those above; and, "
+        + (
+            "as every patient here is simulated, how it does on anybody who exists."
+            if judged.cohort.simulated
+            else "how it does at any hospital that is not named above."
+        ),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _reached(results: Results) -> list[str]:
+    judged, name = results.judged, figure_name(results)
+    warned = ["**These are the patients it learnt from: the figures flatter it.**"] if judged.trained_on_it else []
+    lines = [
+        f"| model | n | {name} (95 % CI) | oracle | share | the authors' own patients |",
+        "|---|---|---|---|---|---|",
+    ]
+    for found in results.headline:
+        oracle, reference = found.oracle, published(judged.predicted.system, found.prediction.model)
+        theirs = f"{reference.value} ({reference.low}–{reference.high})" if reference else "–"
+        best, share = (oracle.oracle_expected, oracle.ratio) if oracle else (None, None)
+        cells = (
+            found.prediction.model,
+            str(found.patients),
+            interval(found.primary),
+            number(best),
+            number(share),
+            theirs,
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    demands = [f"- {demand.name}: {demand.said} ({MET[demand.met]})" for demand in results.demands]
+    slope = f"Calibration slope of the default model {interval(results.default.calibration.slope)} (1 is right)."
+    covered = f"It covers {percent(coverage(judged, judged.default))} of the patients."
+    return [*warned, "\n".join(lines), f"{slope} {covered}", "\n".join(demands)]
+
+
+def _groups(results: Results) -> str:
+    lines = [f"| group | n | events | {figure_name(results)} (95 % CI) |", "|---|---|---|---|"]
+    for kind, groups in (("hospital ", results.sites), ("", results.strata)):
+        for name, group in groups.items():
+            found = group.figures
+            lines.append(f"| {kind}{name} | {found.patients} | {found.events} | {interval(found.primary)} |")
+    return "\n".join(lines)
+
+
+def _list(*entries: Sequence[str]) -> str:
+    return "\n".join(f"- {name}: {value}" for name, value in entries)

@@ -1,0 +1,188 @@
+"""What a report says of a predicted event in time: discrimination, risk groups, calibration, usefulness."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipelines.evaluation.compared import HIGH, LOW, RiskGroups
+from pipelines.evaluation.report.content import Block, Picture, Section, Table, Words
+from pipelines.evaluation.report.response_pictures import draw_decision
+from pipelines.evaluation.report.survival_pictures import (
+    draw_impact,
+    draw_kaplan_meier,
+    draw_roc_components,
+    draw_survival_calibration,
+    draw_time_roc,
+)
+from pipelines.evaluation.report.wording import NONE, SHOWN, interval, number, p_value, turned
+from pipelines.evaluation.results import Results, Survived
+from pipelines.evaluation.survival_figures import SurvivalFigures
+
+THRESHOLD = "dashed: the threshold fixed on training data"
+
+
+def survival_sections(results: Results, figures: Path) -> tuple[Section, ...]:
+    """Pictures are written to ``figures`` on the way."""
+    headline = [found for found in results.headline if isinstance(found, SurvivalFigures)]
+    survived, default = results.survived, results.default
+    if survived is None or not isinstance(default, SurvivalFigures):
+        return ()
+    return (
+        _discrimination(results, headline, figures),
+        _risk_groups(survived, default, figures),
+        _calibration(results, headline, figures),
+        _usefulness(results, figures),
+    )
+
+
+def _discrimination(results: Results, headline: Sequence[SurvivalFigures], figures: Path) -> Section:
+    default = results.judged.predicted.default
+    pictures: list[Block] = []
+    for found in _with_images(results):
+        file = f"time_roc_{found.prediction.model}.png"
+        draw_time_roc(found, figures / file)
+        caption = (
+            f"{found.prediction.model}: ROC of who had the event by then against who was free of it, AUC (95 % CI)."
+        )
+        pictures.append(Picture(file, caption, narrow=True))
+    words = (
+        "The C-index is the share of pairs of patients in which the one with the earlier event had the higher "
+        "predicted risk. Month 0 is surgery; death without the event is a competing risk and ends the follow-up."
+    )
+    blocks = (Words(words), _table(headline, default), *pictures, _differences(results), _added(results))
+    return Section("Discrimination", blocks)
+
+
+def _with_images(results: Results) -> list[SurvivalFigures]:
+    """The few models of pictures but the first, which knows the clinic alone."""
+    return [found for found in results.few if isinstance(found, SurvivalFigures)][1:]
+
+
+def _table(models: Sequence[SurvivalFigures], default: str) -> Table:
+    columns = (
+        "model",
+        "n",
+        "C-index (95 % CI)",
+        "oracle",
+        "share",
+        "AUC 1 year",
+        "2 years",
+        "3 years",
+        "3-year oracle",
+    )
+    rows = []
+    for found in models:
+        oracle, area = found.oracle, found.oracle_auc
+        rows.append(
+            (
+                found.prediction.model,
+                str(found.patients),
+                interval(found.c_index),
+                number(oracle.oracle_expected if oracle else None),
+                number(oracle.ratio if oracle else None),
+                *(number(at.auc.value) for at in found.rocs),
+                number(area.oracle_expected if area else None),
+            )
+        )
+    strong = next((row for row, found in enumerate(models) if found.prediction.model == default), None)
+    seen = "; ".join(f"{found.prediction.model} sees {SHOWN[found.prediction.shown]}" for found in models)
+    note = (
+        "Harrell's C with bootstrap limits; AUC at each year weighted for censoring. Oracle: the same figure of the "
+        f"true probabilities on the same patients; share: of the way to it. {seen}. More: tables/models.csv."
+    )
+    return Table(columns, tuple(rows), note, strong)
+
+
+def _differences(results: Results) -> Table:
+    rows = tuple(
+        (f"{pair.second} − {pair.first}", interval(turned(pair.difference), 3), p_value(pair.difference.p_value))
+        for pair in results.comparisons
+        if results.judged.predicted.default in (pair.first, pair.second)
+    )
+    note = "C-indices of the same patients by the same bootstrap draws. All pairs: tables/comparisons.csv."
+    return Table(("difference of C-index", "(95 % CI)", "p"), rows, note)
+
+
+def _added(results: Results) -> Table:
+    rows = []
+    for pair in results.survived.added if results.survived else ():
+        for name, net in (("NRI", pair.found.categorical.total), ("IDI", pair.found.idi.total)):
+            rows.append((f"{name}, {pair.new} over {pair.old}", interval(net, 3), p_value(net.p_value)))
+    note = (
+        "By 36 months. NRI: net share moved to the right side of the threshold, with the event and without; "
+        "IDI: gain in mean predicted risk of those with the event over those without. Censoring by Kaplan–Meier and "
+        "inverse weights."
+    )
+    return Table(("what one model adds", "(95 % CI)", "p"), tuple(rows), note)
+
+
+def _risk_groups(survived: Survived, default: SurvivalFigures, figures: Path) -> Section:
+    draw_kaplan_meier(survived.groups, figures / "kaplan_meier.png")
+    draw_kaplan_meier(survived.strata, figures / "kaplan_meier_strata.png")
+    whole = "High and low risk by the thresholds fixed on training data; bands: 95 %, below: patients at risk."
+    model = default.prediction.model
+    return Section(
+        "Risk groups",
+        (
+            Picture("kaplan_meier.png", whole),
+            Words(f"The same groups by {model} within patients who responded to therapy and who did not:"),
+            Picture("kaplan_meier_strata.png", f"Risk groups by {model} within strata of response."),
+            _strata(survived.strata),
+        ),
+    )
+
+
+def _strata(strata: Sequence[RiskGroups]) -> Table:
+    rows = []
+    for group in strata:
+        counts = group.counts()
+        shown = [f"{counts[name][1]} of {counts[name][0]}" if name in counts else NONE for name in (HIGH, LOW)]
+        rows.append((group.among, *shown, p_value(group.tested.p_value)))
+    columns = ("among", "events, high risk", "events, low risk", "log-rank p")
+    return Table(columns, tuple(rows), "Events over all of the follow-up.")
+
+
+def _calibration(results: Results, models: Sequence[SurvivalFigures], figures: Path) -> Section:
+    default, few = results.default, _with_images(results)
+    pictures = []
+    for found in few:
+        file = f"calibration_{found.prediction.model}.png"
+        draw_survival_calibration(found, figures / file)
+        words = "share with the event by 36 months over the predicted one, in fifths of predicted risk, 95 % intervals."
+        pictures.append(Picture(file, f"{found.prediction.model}: {words}", narrow=True))
+    columns = ("model", "slope (95 % CI)", "predicted / observed (95 % CI)", "Brier", "scaled Brier")
+    rows = []
+    for found in models:
+        c = found.calibration
+        figures_shown = (interval(c.slope), interval(c.expected_observed))
+        rows.append((found.prediction.model, *figures_shown, number(c.brier.value, 3), number(c.scaled_brier.value)))
+    strong = next((row for row, found in enumerate(models) if found is default), None)
+    note = (
+        "Slope: Cox coefficient of the predicted log cumulative hazard; 1 is right, less is too extreme. Predicted "
+        "over observed: mean risk over 1 − Kaplan–Meier at 36 months. Brier at 36 months, weighted for censoring."
+    )
+    table = Table(columns, tuple(rows), note, strong)
+    return Section("Calibration", (*pictures, table))
+
+
+def _usefulness(results: Results, figures: Path) -> Section:
+    prediction, impact = results.judged.default, results.impact
+    if impact.not_estimable or results.decision.not_estimable:
+        return Section(
+            "Usefulness", (Words(f"Not estimable: {impact.not_estimable or results.decision.not_estimable}."),)
+        )
+    draw_decision(results.decision, prediction.model, figures / "decision.png", standardised=True)
+    draw_roc_components(impact, prediction.threshold, figures / "roc_components.png")
+    draw_impact(impact, prediction.threshold, figures / "impact.png")
+    net = "Standardised net benefit by 36 months: 1 is all that there is to gain."
+    parts = f"{prediction.model}: share called high risk of those with the event and without; {THRESHOLD}."
+    thousand = f"{prediction.model}: of 1000 such patients, called high risk, and of these with the event; {THRESHOLD}."
+    return Section(
+        "Usefulness",
+        (
+            Picture("decision.png", net, narrow=True),
+            Picture("roc_components.png", parts, narrow=True),
+            Picture("impact.png", thousand, narrow=True),
+        ),
+    )

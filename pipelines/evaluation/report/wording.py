@@ -1,0 +1,73 @@
+"""How numbers are written, in tables, captions and marks alike."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from pipelines.evaluation.statistics.stated import Estimate
+from pipelines.phantom.probabilities import InformationSet, Outcome
+
+NONE = "–"
+OUTCOMES = {
+    Outcome.GOOD_RESPONSE: "good response (AJCC TRG 0–1)",
+    Outcome.COMPLETE_RESPONSE: "complete response (ypT0 ypN0)",
+    Outcome.METASTASIS: "distant metastasis",
+    Outcome.RECURRENCE: "recurrence or death",
+}
+SHOWN = {
+    InformationSet.BASELINE: "the baseline exam",
+    InformationSet.BASELINE_CLINICAL: "the baseline exam and clinical variables",
+    InformationSet.PAIR: "both exams",
+    InformationSet.PAIR_CLINICAL: "both exams and clinical variables",
+    InformationSet.BASELINE_PATHOLOGY: "the baseline exam, clinical variables and ypN",
+    InformationSet.PATHOLOGY: "both exams, clinical variables and pathology",
+}
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """A figure, with a true minus sign; a dash where there is none."""
+    if value is None or not math.isfinite(value):
+        return NONE
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
+def percent(share: float | None, digits: int = 0) -> str:
+    return NONE if share is None or not math.isfinite(share) else f"{100 * share:.{digits}f} %"
+
+
+def limits(estimate: Estimate, digits: int = 2) -> str:
+    """The 95 % limits: "0.77–0.85"; with a word between where one is negative."""
+    if estimate.lower is None or estimate.upper is None:
+        return ""
+    between = " to " if estimate.lower < 0 else "–"
+    return f"{number(estimate.lower, digits)}{between}{number(estimate.upper, digits)}"
+
+
+def interval(estimate: Estimate, digits: int = 2) -> str:
+    """ "0.81 (0.77–0.85)"; a dash where there is no figure."""
+    shown, ends = number(estimate.value, digits), limits(estimate, digits)
+    return f"{shown} ({ends})" if ends and shown != NONE else shown
+
+
+def turned(difference: Estimate) -> Estimate:
+    """b − a of a − b."""
+    value, lower, upper = (None if v is None else -v for v in (difference.value, difference.upper, difference.lower))
+    return replace(difference, value=value, lower=lower, upper=upper)
+
+
+def p_value(value: float | None) -> str:
+    """Three digits, as the papers write them."""
+    if value is None or not math.isfinite(value):
+        return NONE
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def listed(words: list[str]) -> str:
+    """ "a, b and c"."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""
+
+
+def counted(count: int, word: str) -> str:
+    """ "1 patient", "2 patients"."""
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"

@@ -1,0 +1,136 @@
+"""Everything that an evaluation computes, before it is written down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pipelines.contract import Nomogram
+from pipelines.evaluation.compared import Added, RiskGroups, added, decisions, differences, impact_of, risk_groups
+from pipelines.evaluation.demands import Demand, demands
+from pipelines.evaluation.groups import GroupFigures, by_site, by_stratum, response_strata
+from pipelines.evaluation.judged import Judged
+from pipelines.evaluation.model_figures import ModelFigures, figures_of
+from pipelines.evaluation.statistics.binary import Comparison
+from pipelines.evaluation.statistics.decision import DecisionCurve
+from pipelines.evaluation.statistics.explain import Shapley
+from pipelines.evaluation.statistics.impact import Impact
+from pipelines.progress import Progress, silent
+
+# The models that a paper's own tables compare; a bundle may hold many more. A reference model comes first.
+HEADLINE: Mapping[str, tuple[str, ...]] = {
+    "signature_svm": ("CR", "FDL", "CRD"),
+    "dlrs_nomogram": ("clinical", "clinical_postoperative", "T2W", "ADC", "DLRS", "nomogram", "nomogram_postoperative"),
+}
+# What carries the name of a system's paper, beside the model that only knows the clinic.
+FEW: Mapping[str, tuple[str, ...]] = {"dlrs_nomogram": ("clinical", "DLRS", "nomogram")}
+MOST_WITHOUT = 5
+
+
+@dataclass(frozen=True)
+class Survived:
+    """What only an event in time has. ``groups``: of the headline's models; ``strata``: of the default one."""
+
+    added: tuple[Added, ...]
+    groups: tuple[RiskGroups, ...]
+    strata: tuple[RiskGroups, ...]
+
+
+@dataclass(frozen=True)
+class Explained:
+    """``shapley`` by model; ``example``: the nomogram that the default model is, with one patient's points, and that
+    patient's probability. Empty where a system has none."""
+
+    shapley: Mapping[str, Shapley] = field(default_factory=dict)
+    example: tuple[Nomogram, float] | None = None
+
+
+@dataclass(frozen=True)
+class Results:
+    """``models`` by name in the bundle's order; ``sites`` and ``strata``: the default model's figures by group."""
+
+    judged: Judged
+    models: Mapping[str, ModelFigures]
+    sites: Mapping[str, GroupFigures]
+    strata: Mapping[str, GroupFigures]
+    demands: tuple[Demand, ...]
+    comparisons: tuple[Comparison, ...]
+    decision: DecisionCurve
+    impact: Impact
+    survived: Survived | None
+    explained: Explained
+
+    @property
+    def default(self) -> ModelFigures:
+        return self.models[self.judged.predicted.default]
+
+    @property
+    def headline(self) -> tuple[ModelFigures, ...]:
+        """The models of the paper's tables that there are, and the default one."""
+        return tuple(self.models[name] for name in headline(self.judged))
+
+    @property
+    def few(self) -> tuple[ModelFigures, ...]:
+        """Those of them that one picture can hold."""
+        return tuple(self.models[name] for name in few(self.judged))
+
+    @property
+    def unmet(self) -> tuple[Demand, ...]:
+        return tuple(demand for demand in self.demands if demand.met is False)
+
+
+def headline(judged: Judged) -> list[str]:
+    """Names, the default model's last where the system has no table of its own."""
+    names = [prediction.model for prediction in judged.predicted.predictions]
+    chosen = [name for name in HEADLINE.get(judged.predicted.system, ()) if name in names] or names[:MOST_WITHOUT]
+    return chosen if judged.predicted.default in chosen else [*chosen, judged.predicted.default]
+
+
+def few(judged: Judged) -> list[str]:
+    """Names for pictures with curves: of a system's table those that are compared with the default."""
+    wanted, default = FEW.get(judged.predicted.system), judged.predicted.default
+    if wanted is None:
+        return headline(judged)
+    # A postoperative nomogram is compared with what the clinic knows after surgery.
+    ending = default.partition("_")[2]
+    chosen = [f"{name}_{ending}" if judged.has(f"{name}_{ending}") else name for name in wanted]
+    return [*dict.fromkeys([*(name for name in chosen if judged.has(name)), default])]
+
+
+def compute(judged: Judged, explained: Explained, progress: Progress = silent) -> Results:
+    """All figures."""
+    predictions = judged.predicted.predictions
+    steps = len(predictions) + 3
+    models = {}
+    for done, prediction in enumerate(predictions):
+        progress("figures", done, steps)
+        models[prediction.model] = figures_of(judged, prediction)
+    sites = by_site(judged, judged.default)
+    progress("figures", steps - 2, steps)
+    strata = by_stratum(judged, judged.default)
+    progress("figures", steps - 1, steps)
+    chosen = [judged.of(name) for name in headline(judged)]
+    results = Results(
+        judged,
+        models,
+        sites,
+        strata,
+        demands(judged, models, sites),
+        differences(judged, predictions if not judged.survival else chosen),
+        decisions(judged, [judged.of(name) for name in few(judged)]),
+        impact_of(judged, judged.default),
+        _survived(judged) if judged.survival else None,
+        explained,
+    )
+    progress("figures", steps, steps)
+    return results
+
+
+def _survived(judged: Judged) -> Survived:
+    default = judged.default
+    first, *others = [judged.of(name) for name in few(judged)]
+    return Survived(
+        tuple(added(judged, first, other) for other in others),
+        tuple(risk_groups(judged, other) for other in others),
+        tuple(risk_groups(judged, default, name, rows) for name, rows in response_strata(judged).items()),
+    )

@@ -1,0 +1,185 @@
+"""How well a segmenter outlines the tumours of a cohort, before and after therapy, whole and by hospital.
+
+Each exam is outlined on its own T2, as the node does it. A tumour that was not found counts with Dice 0; its surface
+distance does not exist, so the distances are of the found ones and the share found stands beside them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from monai.metrics.hausdorff_distance import compute_hausdorff_distance
+
+from pipelines.bundle import Bundle
+from pipelines.cohort.cut import PreparedPatient
+from pipelines.contract import MaskArray, TimePoint
+from pipelines.evaluation.prediction import Numbers
+from pipelines.evaluation.statistics.resample import multiplicities
+from pipelines.masks.overlap import dice
+from pipelines.phantom.report.style import GOOD, INK, POOR, figure, quiet, save
+from pipelines.progress import Progress, silent
+from pipelines.segment import SegmenterSize, TumourSegmenter
+from pipelines.segmenter_cut import SegmenterCut, SegmenterExam
+
+LIMITS = (2.5, 97.5)  # percentiles of the bootstrap
+WHOLE = "all"
+
+
+@dataclass(frozen=True)
+class Outlined:
+    """One exam: Dice, volumes (cm³), and the 95th percentile Hausdorff distance (mm), None where nothing was found.
+
+    ``found``: the segmenter outlined a tumour, and it touches the true one.
+    """
+
+    patient_id: str
+    site: str
+    time_point: TimePoint
+    dice: float
+    found: bool
+    volume_cm3: float
+    true_cm3: float
+    hausdorff95_mm: float | None
+
+
+def cut_of(bundle: Bundle) -> SegmenterCut:
+    """What the bundle reads of an exam."""
+    return SegmenterCut(SegmenterSize.from_json(bundle.manifest.network).spacing)
+
+
+def figures(
+    bundle: Bundle, prepared: Sequence[PreparedPatient], device: torch.device, progress: Progress = silent
+) -> dict[str, Any]:
+    """Figures per time point, as JSON values: ``baseline`` and ``restaging`` each by hospital and ``all``.
+
+    ``prepared``: through masks to compare with (a reader's, or the truth). ``exams``: every exam's own figures.
+    ``left_out``: patients with no exam that could be prepared. Intervals are 95 %, bootstrap over patients.
+    """
+    outlined = outline_all(bundle, prepared, device, progress)
+    found: dict[str, Any] = {
+        str(when): by_site([one for one in outlined if one.time_point is when]) for when in TimePoint
+    }
+    left_out = {one.patient.patient_id: one.refusal for one in prepared if not one.exams}
+    return found | {"left_out": left_out, "exams": [asdict(one) for one in outlined]}
+
+
+def outline_all(
+    bundle: Bundle, prepared: Sequence[PreparedPatient], device: torch.device, progress: Progress = silent
+) -> tuple[Outlined, ...]:
+    """Every exam outlined by the segmenter that the node uses, beside its true outline."""
+    segmenter = TumourSegmenter(bundle, device)
+    exams = [(one, when, entry) for one in prepared for when, entry in one.exams.items()]
+    made = []
+    for done, (one, when, entry) in enumerate(exams, start=1):
+        exam = SegmenterExam.of(entry)
+        mask = segmenter.found(exam.channels.astype(np.float32), exam.grid, exam.t2)
+        made.append(compared(one.patient.patient_id, one.patient.site, when, mask, exam))
+        progress("outlining tumours", done, len(exams))
+    return tuple(made)
+
+
+def compared(patient_id: str, site: str, when: TimePoint, mask: MaskArray, exam: SegmenterExam) -> Outlined:
+    """One outline on the T2 grid beside the true one."""
+    return Outlined(
+        patient_id=patient_id,
+        site=site,
+        time_point=when,
+        dice=dice(mask, exam.truth),
+        found=bool((mask & exam.truth).any()),
+        volume_cm3=float(np.count_nonzero(mask)) * exam.t2.voxel_mm3 / 1000.0,
+        true_cm3=exam.volume_cm3,
+        hausdorff95_mm=hausdorff95(mask, exam.truth, exam.t2.spacing),
+    )
+
+
+def hausdorff95(one: MaskArray, other: MaskArray, spacing: tuple[float, float, float]) -> float | None:
+    """The larger of the two directed 95th percentile surface distances, mm (MONAI); None where a mask is empty."""
+    if not one.any() or not other.any():
+        return None
+    either = one | other  # distances need no voxel further out
+    box = tuple(slice(int(where.min()), int(where.max()) + 1) for where in np.nonzero(either))
+    first, second = (torch.from_numpy(np.pad(mask[box], 1))[None, None] for mask in (one, other))
+    distance = compute_hausdorff_distance(first, second, include_background=True, percentile=95, spacing=spacing)
+    return float(distance[0, 0])
+
+
+def by_site(outlined: Sequence[Outlined]) -> dict[str, Any]:
+    """Figures of one time point, of all hospitals and of each."""
+    groups: dict[str, list[Outlined]] = defaultdict(list)
+    for one in outlined:
+        groups[one.site].append(one)
+    chosen = {WHOLE: list(outlined), **dict(sorted(groups.items()))} if outlined else {}
+    return {name: _summary(group) for name, group in chosen.items()}
+
+
+def _summary(group: Sequence[Outlined]) -> dict[str, Any]:
+    found = [one for one in group if one.found]
+    bias = [one.volume_cm3 / one.true_cm3 - 1.0 for one in found]
+    distances = [one.hausdorff95_mm for one in found if one.hausdorff95_mm is not None]
+    return {
+        "exams": len(group),
+        "dice_mean": _estimate([one.dice for one in group], np.mean),
+        "dice_median": _estimate([one.dice for one in group], np.median),
+        "found_share": _estimate([float(one.found) for one in group], np.mean),
+        "volume_bias_of_found": _estimate(bias, np.mean),
+        "hausdorff95_mm_of_found": _estimate(distances, np.median),
+    }
+
+
+def _estimate(values: Sequence[float], figure_of: Callable[[Numbers], Any]) -> dict[str, Any]:
+    """A mean or median with percentile limits of a bootstrap; None of no values."""
+    numbers = np.array(values, dtype=np.float64)
+    if not numbers.size:
+        return {"value": None, "ci": None}
+    draws = multiplicities(np.zeros(numbers.size), seed=1).astype(np.intp)
+    drawn = [float(figure_of(np.repeat(numbers, counts))) for counts in draws]
+    low, high = np.percentile(drawn, LIMITS)
+    return {"value": float(figure_of(numbers)), "ci": [float(low), float(high)]}
+
+
+def draw(found: Mapping[str, Any], folder: Path) -> tuple[Path, ...]:
+    """The pictures of ``figures``: Dice by hospital, outlined against true volume. Returns the PNG files."""
+    paths = (folder / "segmenter_dice.png", folder / "segmenter_volume.png")
+    _draw_dice(found["exams"], paths[0])
+    _draw_volume(found["exams"], paths[1])
+    return paths
+
+
+def _draw_dice(exams: Sequence[Mapping[str, Any]], path: Path) -> None:
+    made = figure(9, 3.4)
+    for axes, when in zip(made.subplots(1, 2, sharey=True), TimePoint, strict=True):
+        groups = dict(_by_site(exams, when))
+        if groups:
+            axes.boxplot(list(groups.values()), whis=(5, 95), widths=0.5, medianprops={"color": INK}, showfliers=False)
+            axes.set_xticks(range(1, len(groups) + 1), [f"{name}\nn = {len(dices)}" for name, dices in groups.items()])
+        quiet(axes, f"{when} exams", "hospital; box: quartiles, whiskers: 5 to 95 %")
+        axes.set(ylim=(-0.02, 1.02), ylabel="Dice coefficient")
+    save(made, path)
+
+
+def _by_site(exams: Sequence[Mapping[str, Any]], when: TimePoint) -> Iterator[tuple[str, list[float]]]:
+    sites = sorted({one["site"] for one in exams if one["time_point"] == when})
+    for site in sites:
+        yield site, [one["dice"] for one in exams if one["time_point"] == when and one["site"] == site]
+
+
+def _draw_volume(exams: Sequence[Mapping[str, Any]], path: Path) -> None:
+    made = figure(5.2, 4.4)
+    axes = made.subplots()
+    top = max([one["true_cm3"] for one in exams] + [one["volume_cm3"] for one in exams] + [1.0])
+    for when, colour in ((TimePoint.BASELINE, GOOD), (TimePoint.RESTAGING, POOR)):
+        shown = [one for one in exams if one["time_point"] == when]
+        axes.scatter(
+            [one["true_cm3"] for one in shown], [one["volume_cm3"] for one in shown], s=9, color=colour, label=str(when)
+        )
+    axes.plot([0, top], [0, top], color=INK, linewidth=0.8)
+    quiet(axes, "Volume outlined against true volume", "true volume, cm³")
+    axes.set(ylabel="outlined volume, cm³")
+    axes.legend(frameon=False, fontsize=8)
+    save(made, path)

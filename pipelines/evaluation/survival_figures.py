@@ -1,0 +1,104 @@
+"""All figures of one model that predicts an event in time: ranking, discrimination at each year, calibration, oracle.
+
+Death without the event is a competing risk: it ends the follow-up, so all figures are cause-specific.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipelines.evaluation.flat import beside_oracle, flat
+from pipelines.evaluation.judged import Flags, Judged
+from pipelines.evaluation.prediction import Prediction
+from pipelines.evaluation.statistics.concordance import harrell_c, uno_c
+from pipelines.evaluation.statistics.horizon import AtHorizon, Observed
+from pipelines.evaluation.statistics.oracle_ratio import GROUP_REDRAWS, REDRAWS, OracleRatio, auc_ratio, concordance_ratio
+from pipelines.evaluation.statistics.stated import Estimate
+from pipelines.evaluation.statistics.survival_calibration import SurvivalCalibration, survival_calibration
+from pipelines.evaluation.statistics.time_roc import TimeRoc, time_roc
+from pipelines.phantom.oracle import EventTruth
+from pipelines.phantom.survival import HORIZON_MONTHS
+
+YEARS = (12.0, 24.0, HORIZON_MONTHS)  # Liu X. et al., figure 2: one, two and three years
+
+
+@dataclass(frozen=True)
+class SurvivalFigures:
+    """Of the ``patients`` that the model covers and who were followed; ``events``: seen in all of the follow-up.
+
+    ``rocs``: at each of ``YEARS``. ``oracle``: of the C-index; ``oracle_auc``: of the AUC at 36 months; None for real
+    patients.
+    """
+
+    prediction: Prediction
+    patients: int
+    events: int
+    observed: Observed
+    c_index: Estimate
+    uno: Estimate
+    rocs: tuple[TimeRoc, ...]
+    calibration: SurvivalCalibration
+    oracle: OracleRatio | None
+    oracle_auc: OracleRatio | None
+
+    @property
+    def primary(self) -> Estimate:
+        """The figure that the system is judged by."""
+        return self.c_index
+
+    @property
+    def outcome(self) -> AtHorizon:
+        """What became of the patients by 36 months."""
+        return AtHorizon(self.observed, HORIZON_MONTHS)
+
+    def as_json(self) -> dict[str, object]:
+        """The figures as ``metrics.json`` names them."""
+        calibrated, rank, area = self.calibration, self.oracle, self.oracle_auc
+        oracle = {"c_index": rank.oracle_expected, "auc_36m": area.oracle_expected} if rank and area else None
+        by_year: dict[str, object] = {}
+        for found in self.rocs:
+            by_year |= flat(f"auc_{found.month:.0f}m", found.auc)
+        return {
+            **flat("c_index", self.c_index),
+            "oracle": oracle,
+            **beside_oracle(rank, "c_index"),
+            **flat("uno_c_index", self.uno),
+            **by_year,
+            "auc_36m_expected": area.expected if area else None,
+            "oracle_ratio_auc_36m": area.ratio if area else None,
+            "threshold": self.prediction.threshold,
+            "calibration": {
+                **flat("slope", calibrated.slope),
+                **flat("expected_observed", calibrated.expected_observed),
+                **flat("brier", calibrated.brier),
+                **flat("scaled_brier", calibrated.scaled_brier),
+            },
+        }
+
+
+def survival_figures(judged: Judged, prediction: Prediction, among: Flags | None = None) -> SurvivalFigures:
+    """The figures of one model; ``among`` (n,): these patients alone."""
+    rows = judged.judgeable(prediction) if among is None else judged.judgeable(prediction) & among
+    months, event = judged.followed(prediction.outcome)
+    observed, risk = Observed(months[rows], event[rows]), prediction.probability[rows]
+    outcome = AtHorizon(observed, HORIZON_MONTHS)
+    rank = area = None
+    true, truth = judged.true(prediction), judged.events(prediction.outcome)
+    if true is not None and truth is not None:
+        chosen = EventTruth(truth.hazard[rows], truth.competing[rows], truth.observed_months[rows])
+        redraws = REDRAWS if among is None else GROUP_REDRAWS
+        rank = concordance_ratio(risk, true[rows], chosen, observed, redraws)
+        # By the averages alone: of those lost before 36 months there is no label to observe.
+        area = auc_ratio(risk, true[rows], outcome.had, redraws)
+    return SurvivalFigures(
+        prediction,
+        int(rows.sum()),
+        int(observed.event.sum()),
+        observed,
+        harrell_c(risk, observed),
+        uno_c(risk, observed, 60.0),
+        time_roc(risk, observed, YEARS),
+        survival_calibration(risk, outcome),
+        rank,
+        area,
+    )

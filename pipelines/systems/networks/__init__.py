@@ -1,0 +1,1 @@
+"""The published architectures, at their published size and at smaller ones."""
