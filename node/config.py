@@ -209,9 +209,9 @@ class Scoring(Section):
 
     device: Annotated[Literal["auto", "cpu", "cuda"], Field(description='"auto", "cpu" or "cuda"')] = "auto"
     systems: Annotated[
-        tuple[Literal["signature_svm"], ...],
-        Field(strict=False, description='a list of scoring systems; this version has "signature_svm"'),
-    ] = ("signature_svm",)
+        tuple[Literal["signature_svm", "dlrs_nomogram"], ...],
+        Field(strict=False, description='a list of scoring systems out of "signature_svm" and "dlrs_nomogram"'),
+    ] = ("signature_svm", "dlrs_nomogram")
     bundles: Annotated[
         Path | None,
         BeforeValidator(_folder_or_none),

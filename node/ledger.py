@@ -19,8 +19,8 @@ ARRIVED = (DeliveryState.SENT, DeliveryState.VERIFIED, DeliveryState.COMMITTED)
 class Recall:
     """What a retired pair may have at its peers, and why it must not be read there any more.
 
-    ``sent``: each object with the peers it may be at. ``baseline`` and ``restaging``: the studies of which the newest of
-    them was made: the pair's, or the baseline alone where nothing was sent since the restaging exam arrived.
+    ``sent``: each object with the peers it may be at. ``baseline``, ``restaging``: the studies that the newest of them
+    was made of: the pair's, or the baseline alone where nothing was sent since the restaging exam arrived.
     """
 
     reason: str

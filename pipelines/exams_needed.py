@@ -15,4 +15,4 @@ EXAMS_NEEDED: Mapping[str, frozenset[TimePoint]] = {
 
 def some_score_a_baseline(systems: Iterable[str]) -> bool:
     """Whether one of these systems gives a score from a baseline exam alone."""
-    return any(EXAMS_NEEDED.get(name) == {TimePoint.BASELINE} for name in systems)
+    return any(EXAMS_NEEDED.get(name) == frozenset({TimePoint.BASELINE}) for name in systems)

@@ -35,7 +35,7 @@ PUBLISHED: Mapping[str, Mapping[str, Published]] = {
     "signature_svm": {
         "CR": Published("AUC", 0.740, 0.555, 0.893, _RESPONSE),
         "FDL": Published("AUC", 0.846, 0.724, 0.939, _RESPONSE),
-        "CRD": Published("AUC", 0.851, 0.717, 0.953, _RESPONSE),
+        **dict.fromkeys(("CRD", "CRD_published"), Published("AUC", 0.851, 0.717, 0.953, _RESPONSE)),
     },
     # The authors' clinical model and nomogram know ypN; ours of these names do not, those with the ending do.
     "dlrs_nomogram": {

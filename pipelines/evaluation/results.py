@@ -19,11 +19,15 @@ from pipelines.progress import Progress, silent
 
 # The models that a paper's own tables compare; a bundle may hold many more. A reference model comes first.
 HEADLINE: Mapping[str, tuple[str, ...]] = {
-    "signature_svm": ("CR", "FDL", "CRD"),
+    "signature_svm": ("CR", "FDL", "FDL_measured", "CRD_published", "CRD"),
     "dlrs_nomogram": ("clinical", "clinical_postoperative", "T2W", "ADC", "DLRS", "nomogram", "nomogram_postoperative"),
 }
 # What carries the name of a system's paper, beside the model that only knows the clinic.
-FEW: Mapping[str, tuple[str, ...]] = {"dlrs_nomogram": ("clinical", "DLRS", "nomogram")}
+FEW: Mapping[str, tuple[str, ...]] = {
+    "signature_svm": ("CR", "FDL", "CRD"),
+    "dlrs_nomogram": ("clinical", "DLRS", "nomogram"),
+}
+POSTOPERATIVE = "_postoperative"
 MOST_WITHOUT = 5
 
 
@@ -92,8 +96,8 @@ def few(judged: Judged) -> list[str]:
     if wanted is None:
         return headline(judged)
     # A postoperative nomogram is compared with what the clinic knows after surgery.
-    ending = default.partition("_")[2]
-    chosen = [f"{name}_{ending}" if judged.has(f"{name}_{ending}") else name for name in wanted]
+    ending = POSTOPERATIVE if default.endswith(POSTOPERATIVE) else ""
+    chosen = [f"{name}{ending}" if judged.has(f"{name}{ending}") else name for name in wanted]
     return [*dict.fromkeys([*(name for name in chosen if judged.has(name)), default])]
 
 

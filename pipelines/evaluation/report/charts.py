@@ -16,6 +16,8 @@ COLOURS: Final[Mapping[str, str]] = {
     "CR": NEUTRAL,
     "clinical": NEUTRAL,
     "FDL": GOOD,
+    "FDL_measured": "#56B4E9",
+    "CRD_published": "#E69F00",
     "DLRS": GOOD,
     "CRD": POOR,
     "nomogram": POOR,
