@@ -56,7 +56,11 @@ def _words(bundle: Bundle) -> str:
     for name, value in bundle.manifest.preprocessing.items():
         parts = value.items() if isinstance(value, Mapping) else (("", value),)
         named = "ADC over 10⁻³ mm²/s ×" if name == "adc" else name
-        said += [" ".join(part for part in (named, key, f"{one}") if part).replace("_", " ") for key, one in parts]
+        said += [
+            " ".join(part for part in (named, key, "" if one is True else f"{one}") if part).replace("_", " ")
+            for key, one in parts
+            if one is not None and one is not False
+        ]
     return ", ".join(said)
 
 

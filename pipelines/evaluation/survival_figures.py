@@ -12,7 +12,13 @@ from pipelines.evaluation.judged import Flags, Judged
 from pipelines.evaluation.prediction import Prediction
 from pipelines.evaluation.statistics.concordance import harrell_c, uno_c
 from pipelines.evaluation.statistics.horizon import AtHorizon, Observed
-from pipelines.evaluation.statistics.oracle_ratio import GROUP_REDRAWS, REDRAWS, OracleRatio, auc_ratio, concordance_ratio
+from pipelines.evaluation.statistics.oracle_ratio import (
+    GROUP_REDRAWS,
+    REDRAWS,
+    OracleRatio,
+    auc_ratio,
+    concordance_ratio,
+)
 from pipelines.evaluation.statistics.stated import Estimate
 from pipelines.evaluation.statistics.survival_calibration import SurvivalCalibration, survival_calibration
 from pipelines.evaluation.statistics.time_roc import TimeRoc, time_roc
