@@ -10,6 +10,7 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from pipelines.training.fit import Job, Kept, Recipe, Rows, Run, fit
+from pipelines.training.settings import fixed_random_state
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -67,4 +68,5 @@ def train_slowly() -> None:
         time.sleep(0.1)
 
     recipe = Recipe(epochs=9, batch=16, learning_rate=2e-2)
-    fit(job(recipe, norm=True, dropout=0.3), Run(keep=Kept(Path(sys.argv[1]), every_s=0.0), progress=tell))
+    with fixed_random_state(1, 1):
+        fit(job(recipe, norm=True, dropout=0.3), Run(keep=Kept(Path(sys.argv[1]), every_s=0.0), progress=tell))
