@@ -68,7 +68,7 @@ def draw_curves(curves: Mapping[str, Any], file: Path) -> None:
         _draw(panel, name, curve)
     for panel in panels[:, 0]:
         panel.set_ylabel("loss", fontsize=8.5, color=NEUTRAL)
-    picture.legend(handles=_legend(), loc="outside upper center", ncols=3, frameon=False, fontsize=8.5)
+    picture.legend(handles=_legend(curves), loc="outside upper center", ncols=3, frameon=False, fontsize=8.5)
     file.parent.mkdir(parents=True, exist_ok=True)
     save(picture, file)
 
@@ -88,9 +88,10 @@ def _draw(panel: Axes, name: str, curve: Mapping[str, Any]) -> None:
     panel.locator_params(axis="y", nbins=4)
 
 
-def _legend() -> list[Line2D]:
+def _legend(curves: Mapping[str, Mapping[str, Any]]) -> list[Line2D]:
+    stopped = any(curve["validation"] is not None for curve in curves.values())
     return [
         Line2D([], [], color=TRAIN, label="training"),
-        Line2D([], [], color=VALIDATION, label="inner validation"),
+        *([Line2D([], [], color=VALIDATION, label="inner validation")] if stopped else []),
         Line2D([], [], color=INK, marker="o", linestyle="", markersize=4, label="epoch that was kept"),
     ]
