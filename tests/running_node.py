@@ -80,13 +80,17 @@ class RunningNode:
 
 
 def write_config(folder: Path, port: int, destinations: Sequence[Destination] = (), extra: str = "") -> None:
-    """A configuration with one sender, some receivers and a short quiet period."""
+    """A configuration with one sender, some receivers and a short quiet period.
+
+    A baseline that waits is not scored by itself, unless ``extra`` has a [scoring] of its own: most stories are pairs.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     receivers = "\n".join(
         f'[[peer]]\nname = "{one.name}"\nae_title = "{one.ae_title}"\nhost = "127.0.0.1"\n'
         f"port = {one.port}\nreceives = true\n{one.more}\n"
         for one in destinations
     )
+    scoring = "" if "[scoring]" in extra else "[scoring]\nbaseline_alone = false"
     text = f"""\
 [node]
 ae_title = "{NODE_TITLE}"
@@ -101,6 +105,7 @@ sends = true
 {receivers}
 [settle]
 quiet_seconds = 3
+{scoring}
 {extra}
 """
     (folder / "config.toml").write_text(text)

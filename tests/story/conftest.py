@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,17 +58,23 @@ class Story:
         return [dataset for dataset in self.archive.received if dataset.PatientID == patient_id]
 
 
-@pytest.fixture(scope="package")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    folder = tmp_path_factory.mktemp("story")
+@contextmanager
+def told(folder: Path, more: str = "") -> Iterator[Story]:
+    """A story in a folder of its own; ``more``: further settings of the node."""
     archive = Archive(folder / "archive", "ARCHIVE")
     destination = Destination("archive", "ARCHIVE", archive.open())
-    extra = "[results]\nphantom_scores = true\nretry_seconds = 1"
+    extra = f"[results]\nphantom_scores = true\nretry_seconds = 1\n{more}"
     try:
         with running_node(folder / "node", [destination], extra) as node:
             yield Story(node, archive, folder / "patients")
     finally:
         archive.close()
+
+
+@pytest.fixture(scope="package")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    with told(tmp_path_factory.mktemp("story")) as one:
+        yield one
 
 
 def files(folder: Path) -> list[Path]:

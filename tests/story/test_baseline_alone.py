@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +13,15 @@ from pydicom import Dataset
 from dicom_templates.text import report_text
 from node.alone import LATER
 from pipelines.contract import TimePoint
-from tests.story.conftest import Story, all_sent, files
+from tests.story.conftest import Story, all_sent, files, told
 
 pytestmark = [pytest.mark.story, pytest.mark.timeout(400)]
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Iterator[Story]:
+    with told(tmp_path, "[scoring]\nbaseline_alone = true") as one:
+        yield one
 
 
 def test_a_lone_baseline_has_its_prognosis_and_the_restaging_exam_makes_the_next_version(story: Story) -> None:
