@@ -18,7 +18,7 @@ _PREDICTION = r"probability of [^:]+: [\d.]+ % "
 _DIAMETER, _VOLUME, _ADC = r"longest diameter: %s mm", r"volume: %s cm³", r"mean ADC: %s ×10⁻⁶ mm²/s"
 _CHANGE = rf", {_NUMBER} % from baseline"
 #: What stands around a number in the sentences, by the meaning of its concept; otherwise the meaning comes before it.
-_WORDS: Mapping[str, str] = {
+_WORDS: dict[str, str] = {
     "Maximum 3D Diameter of a Mesh": _DIAMETER % _NUMBER,
     "Volume": _VOLUME % _NUMBER,
     "Apparent Diffusion Coefficient": _ADC % _NUMBER,
@@ -28,6 +28,12 @@ _WORDS: Mapping[str, str] = {
     "Lower limit of predicted probability": rf"{_PREDICTION}\({_NUMBER}–",
     "Upper limit of predicted probability": rf"{_PREDICTION}\([\d.]+–{_NUMBER}",
 }
+for _months in (12, 24, 36, 60):
+    _WORDS |= {
+        f"Event-free share at {_months} months": rf"at {_months} months {_NUMBER} %",
+        f"Lower limit of event-free share at {_months} months": rf"at {_months} months [\d.]+ % \({_NUMBER}–",
+        f"Upper limit of event-free share at {_months} months": rf"at {_months} months [\d.]+ % \([\d.]+–{_NUMBER} %",
+    }
 _UNITS: Mapping[str, str] = {"10-6.mm2/s": "×10⁻⁶ mm²/s", "cm3": "cm³", "mm": "mm", "%": "%"}
 
 
