@@ -281,8 +281,20 @@ def test_the_adc_that_highdicom_reads_in_the_map_is_the_tumours(made: str, reque
         )
         volume = hd.imread(adc_map).get_volume(apply_real_world_transform=True)
         mask = hd.seg.segread(seg).get_volume(combine_segments=True)
-        read = _values_at(volume, mask.map_indices_to_reference(np.argwhere(mask.array)))
+        # Measured where the diffusion images belong; the map lies where they were acquired.
+        points = mask.map_indices_to_reference(np.argwhere(mask.array)) - _shift(pair, time_point, volume)
+        read = _values_at(volume, points)
         assert float(np.mean(read[read > 0])) == pytest.approx(reported, rel=0.05)
+
+
+def _shift(pair: ScoredPair, time_point: str, volume: hd.Volume) -> NDArray[np.float64]:
+    """How far, in LPS mm, the exam's diffusion images were moved onto its T2, as the report says it."""
+    said = dict(pair.findings["parameters"]).get(f"{time_point} T2 and DWI", "")
+    moved = re.search(r"shifted by ([+−-][\d.]+) mm along its (rows|columns)", said)
+    if moved is None:
+        return np.zeros(3)
+    along = volume.affine[:3, 1 if moved[2] == "columns" else 2]
+    return np.asarray(float(moved[1].replace("−", "-")) * along / np.linalg.norm(along))
 
 
 def _values_at(volume: hd.Volume, points: NDArray[np.float64]) -> NDArray[np.float64]:
