@@ -21,7 +21,7 @@ class PatientKey:
 def due(connection: Connection, alone: bool = False) -> list[PatientKey]:
     """Patients with something newly settled, decided or imported, or with a pair without its job, and nothing arriving.
 
-    ``alone``: whether a baseline that waits for its restaging exam has a job too.
+    ``alone``: whether an evident baseline that waits for its restaging exam has a job too.
     """
     table = study_table
     decided = or_(
@@ -43,10 +43,12 @@ def receiving(connection: Connection) -> set[PatientKey]:
 
 def jobless(connection: Connection, alone: bool = False) -> set[PatientKey]:
     """Patients with a pair whose job was abandoned, because the worker found other inputs than were planned; and,
-    where a waiting baseline is scored by itself (``alone``), those with one that never was."""
+    where a waiting baseline is scored by itself (``alone``), those with an evident one that never was."""
     table = pair_table
-    scored = (PairState.READY, PairState.AWAITING_RESTAGING) if alone else (PairState.READY,)
-    lost = and_(table.c.state.in_(scored), table.c.inputs_digest == "")
+    scored = table.c.state == PairState.READY
+    if alone:
+        scored = or_(scored, and_(table.c.state == PairState.AWAITING_RESTAGING, table.c.evident))
+    lost = and_(scored, table.c.inputs_digest == "")
     return _keys(connection, select(table.c.patient_id, table.c.issuer).where(lost))
 
 

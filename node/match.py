@@ -252,17 +252,20 @@ def _lone(exam: DatedExam, later: Sequence[DatedExam], rules: MatchingRules) -> 
     said = exam.said
     if TimePoint.RESTAGING in said:
         return _await_baseline(exam, f"its words say '{said[TimePoint.RESTAGING]}'")
+    here = "no restaging exam is here"
     if later:
-        reason = f"no later exam is its restaging (those here: {', '.join(str(other.date) for other in later)})"
-    elif rules.therapy.start is not None:
-        reason = f"a baseline, because therapy began on {rules.therapy.start}, and no restaging exam is here"
+        here = f"no later exam is its restaging (those here: {', '.join(str(other.date) for other in later)})"
+    evident = True
+    if rules.therapy.start is not None:
+        reason = f"a baseline, because therapy began on {rules.therapy.start}, and {here}"
     elif TimePoint.BASELINE in said:
-        reason = f"a baseline by its words ('{said[TimePoint.BASELINE]}'), and no restaging exam is here"
+        reason = f"a baseline by its words ('{said[TimePoint.BASELINE]}'), and {here}"
     else:
-        reason = "the only exam here, so it may be a baseline or a restaging exam; an earlier or a later one settles it"
+        evident = False
+        reason = f"{here if later else 'the only exam here'}, so it may be a baseline or a restaging exam; {_SETTLES}"
     window = f"{rules.min_interval_days} to {rules.max_interval_days} days"
     reason = f"exam of {exam.date}: {reason}. Awaits an exam {window} later, or {_PAIR}"
-    return Proposal(exam.uids, (), PairState.AWAITING_RESTAGING, reason)
+    return Proposal(exam.uids, (), PairState.AWAITING_RESTAGING, reason, evident)
 
 
 def _await_baseline(exam: DatedExam, why: str) -> Proposal:
@@ -314,4 +317,5 @@ def _verdict(study: StudyFacts, outcome: _Outcome) -> Verdict:
 
 _PAIR = "`restage pair`"
 _ADVICE = re.compile(r"; `restage|\. Awaits ")
+_SETTLES = "another exam of the patient settles it, or the date on which therapy began (`restage clinical import`)"
 _FOLLOWS_A_RESTAGING = "it follows one that a person paired as restaging"

@@ -115,7 +115,7 @@ class Planner:
         return matching, digests
 
     def _is_scored(self, proposal: Proposal) -> bool:
-        return proposal.state is PairState.READY or (self.alone and proposal.state is PairState.AWAITING_RESTAGING)
+        return proposal.state is PairState.READY or (self.alone and proposal.is_lone_baseline)
 
     def _write(
         self, connection: Connection, key: PatientKey, matching: Matching, digests: dict[tuple[str, str], str]
@@ -125,7 +125,7 @@ class Planner:
         kept: set[int] = set()
         for proposal in matching.proposals:
             digest = digests.get(proposal.key, "")
-            if digest and proposal.state is PairState.AWAITING_RESTAGING:
+            if digest and proposal.is_lone_baseline:
                 proposal = replace(proposal, reason=proposal.reason + _MEANWHILE)
             pair_id = _write_pair(connection, key, proposal, kept)
             kept.add(pair_id)
@@ -227,6 +227,7 @@ def _write_pair(connection: Connection, key: PatientKey, proposal: Proposal, tak
         "restaging": list(proposal.restaging),
         "state": proposal.state,
         "reason": proposal.reason,
+        "evident": proposal.evident,
         "updated_at": time.time(),
     }
     if row is None:

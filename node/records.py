@@ -123,12 +123,22 @@ class Decision:
 
 @dataclass(frozen=True)
 class Proposal:
-    """A pair as matching sees it: study UIDs per time point, the one that leads first (empty: that exam is awaited)."""
+    """A pair as matching sees it: study UIDs per time point, the one that leads first (empty: that exam is awaited).
+
+    ``evident``: the therapy's start or the exam's own words say that a baseline without a restaging exam is one; where
+    they do not, it may be a restaging exam whose baseline is elsewhere.
+    """
 
     baseline: tuple[str, ...]
     restaging: tuple[str, ...]
     state: PairState
     reason: str
+    evident: bool = False
+
+    @property
+    def is_lone_baseline(self) -> bool:
+        """Whether it may be scored by itself while its restaging exam is awaited."""
+        return self.state is PairState.AWAITING_RESTAGING and self.evident
 
     @property
     def key(self) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 metadata = MetaData()
@@ -90,6 +91,7 @@ pair_table = Table(
     Column("restaging", JSON, nullable=False),
     Column("state", String(24), nullable=False),
     Column("reason", Text, nullable=False),
+    Column("evident", Boolean, nullable=False, server_default=false()),
     Column("inputs_digest", String(64), nullable=False, default=""),
     Column("version", Integer, nullable=False, default=0),
     Column("updated_at", Float, nullable=False),

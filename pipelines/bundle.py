@@ -1,18 +1,15 @@
 """Model bundles: a folder that says in plain words what a model is, and holds its weights.
 
-A bundle is a folder with ``manifest.json`` (readable), network weights as ``*.safetensors`` and scikit-learn
-estimators as ``*.skops``. Nothing in it can run code: no pickle, and skops refuses every type that is not named in
-``TRUSTED_TYPES``. The manifest lists the SHA-256 of every file and of itself; loading checks all of them.
+A bundle is a folder with ``manifest.json`` (readable) and numbers as ``*.safetensors``: weights of networks, support
+vectors, hazard ratios. Nothing in it can run code. The manifest lists the SHA-256 of every file and of itself; loading
+checks all of them.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import re
 import shutil
-import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -20,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import safetensors.torch
-import skops.io
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
@@ -29,8 +25,8 @@ from pipelines.contract import ModelIdentity
 
 MANIFEST = "manifest.json"
 FORMAT = 1
-TRUSTED_TYPES: tuple[str, ...] = ()
-"""Types beyond skops' own trusted list (NumPy, SciPy, public scikit-learn estimators) that a bundle may hold: none."""
+UNRECORDED = "unknown"
+"""What a manifest counts those patients under of whom a therapy or histology was not recorded."""
 
 Weights = Mapping[str, torch.Tensor]
 
@@ -116,24 +112,6 @@ class Bundle:
         stored = safetensors.torch.load(self._listed(f"{name}.safetensors").read_bytes())
         return {key: np.asarray(value.numpy()) for key, value in stored.items()}
 
-    def estimators(self, name: str) -> dict[str, Any]:
-        """The scikit-learn estimators of ``name.skops``.
-
-        Raises
-        ------
-        BundleError
-            Where the file is absent, unreadable, or holds a type that is not trusted.
-        """
-        path = self._listed(f"{name}.skops")
-        data = path.read_bytes()
-        unknown = [kind for kind in skops.io.get_untrusted_types(data=data) if kind not in TRUSTED_TYPES]
-        if unknown:
-            raise BundleError(
-                path, f"holds types that are not trusted ({', '.join(unknown)})", "do not use this bundle"
-            )
-        loaded: dict[str, Any] = skops.io.loads(data, trusted=list(TRUSTED_TYPES))
-        return loaded
-
     def _listed(self, file: str) -> Path:
         path = self.folder / file
         if file not in self.manifest.files:
@@ -164,13 +142,11 @@ def load_bundle(folder: Path) -> Bundle:
     return Bundle(folder, manifest, raw["digest"])
 
 
-def save_bundle(
-    folder: Path, manifest: Manifest, weights: Mapping[str, Weights], estimators: Mapping[str, Mapping[str, Any]]
-) -> Bundle:
+def save_bundle(folder: Path, manifest: Manifest, weights: Mapping[str, Weights]) -> Bundle:
     """Write a bundle, whole or not at all, over an earlier one of the same folder; return it verified.
 
-    ``weights``: file stem to tensors. ``estimators``: file stem to named scikit-learn estimators. The bytes depend on
-    the content alone, so that the same training gives the same files.
+    ``weights``: file stem to tensors. The bytes depend on the content alone, so that the same training gives the same
+    files.
     """
     if (folder / MANIFEST).is_file():
         keep: Path | None = folder
@@ -179,7 +155,6 @@ def save_bundle(
     else:
         keep = None
     content = {f"{stem}.safetensors": _safetensors(tensors) for stem, tensors in weights.items()}
-    content |= {f"{stem}.skops": _skops(named) for stem, named in estimators.items()}
     files = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(content.items())}
     manifest = replace(manifest, files=files)
     draft = folder.with_name(f".{folder.name}.new")
@@ -229,21 +204,3 @@ def _verify(folder: Path, file: str, expected: str) -> None:
 
 def _safetensors(tensors: Weights) -> bytes:
     return safetensors.torch.save({key: value.detach().cpu().contiguous() for key, value in sorted(tensors.items())})
-
-
-def _skops(named: Mapping[str, Any]) -> bytes:
-    """Skops' archive with memory addresses and time stamps taken out, compressed."""
-    source = zipfile.ZipFile(io.BytesIO(skops.io.dumps(dict(named))))
-    schema = source.read("schema.json").decode()
-    order: dict[str, str] = {}
-    for address in re.findall(r'"__id__": (\d+)|"(\d+)\.npy"', schema):
-        order.setdefault("".join(address), str(len(order) + 1))
-    schema = re.sub(r'("__id__": )(\d+)', lambda found: found[1] + order[found[2]], schema)
-    schema = re.sub(r'"(\d+)\.npy"', lambda found: f'"{order[found[1]]}.npy"', schema)
-    target = io.BytesIO()
-    with zipfile.ZipFile(target, "w") as archive:
-        for name in sorted(source.namelist(), key=lambda name: int(order.get(Path(name).stem, "0"))):
-            data = schema.encode() if name == "schema.json" else source.read(name)
-            renamed = f"{order[Path(name).stem]}.npy" if Path(name).stem in order else name
-            archive.writestr(zipfile.ZipInfo(renamed), data, zipfile.ZIP_DEFLATED, 9)
-    return target.getvalue()

@@ -66,7 +66,6 @@ PLACES: Mapping[str, set[str]] = {
     "torch": {"pipelines"},
     "monai": {"pipelines"},
     "sklearn": {"pipelines"},
-    "skops": {"pipelines.bundle"},
     "safetensors": {"pipelines.bundle", "pipelines.training.kept"},  # the second: half-trained networks
     "lifelines": {"pipelines.evaluation", "pipelines.training"},  # Cox models are fitted, and judged
     "statsmodels": {"pipelines.evaluation", "pipelines.training"},

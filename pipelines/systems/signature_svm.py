@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pipelines.bundle import Bundle
+from pipelines.bundle import UNRECORDED, Bundle
 from pipelines.cohort.purpose import PURPOSES, check_scope
 from pipelines.contract import (
     Case,
@@ -45,7 +45,6 @@ from pipelines.systems.signature_table import Table, table_of
 
 INTERVAL = (0.05, 0.95)
 BATCH = 64
-UNKNOWN = "unknown"
 """How a manifest counts patients whose therapy nobody wrote down."""
 SEQUENCE_WORDS = {
     Sequence.T2: "axial T2",
@@ -153,7 +152,7 @@ class SignatureSvm:
         """Whether the exams look like the training cohort's, and the patient had a therapy that it had."""
         found = check_case(self._manifest.envelope, {when: entry.described["facts"] for when, entry in pair.items()})
         therapy = record.word(Item.THERAPY)
-        seen = [word for word in self._manifest.training["therapies"] if word != UNKNOWN]
+        seen = [word for word in self._manifest.training["therapies"] if word != UNRECORDED]
         if not therapy or not seen or therapy in seen:
             return found
         reason = f"the patient had {therapy}, the training cohort {' or '.join(seen)}"

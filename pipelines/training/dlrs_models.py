@@ -35,7 +35,7 @@ from pipelines.systems.nomogram import Axis, numeric_axis
 from pipelines.training.dlrs_cox import LEAST_EVENTS, Times, figures, fit_cox, out_of_fold, youden
 from pipelines.training.dlrs_settings import DlrsSettings
 
-READ = ("log_volume", "slope", "curvature", "t2_spread")
+READ = ("log_volume", "adc_median", "t2_dark_share")
 """Measured features of the baseline exam that carry what is known to go with spread: size, diffusion, heterogeneity."""
 AXIS_WORDS = {DL: "DL-prob", T2W: "T2-prob", ADC: "ADC-prob", MEASURED: "measured score"}
 STAGES = {CT: ("cT stage", "cT"), YPN: ("ypN stage", "ypN")}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,11 +14,11 @@ from numpy.typing import NDArray
 from pipelines.bundle import Bundle, Manifest, save_bundle
 from pipelines.cohort.cohort import Cohort
 from pipelines.cohort.cut import PreparedPatient
-from pipelines.cohort.folds import folds_digest, patient_folds
+from pipelines.cohort.folds import patient_folds
 from pipelines.cohort.prepare import Preparing, prepare
 from pipelines.cohort.purpose import PURPOSES, problems, usable
 from pipelines.cohort.read import FILE, CohortError
-from pipelines.contract import METASTASIS, Item, TimePoint
+from pipelines.contract import METASTASIS, TimePoint
 from pipelines.envelope import fit_envelope
 from pipelines.phantom.oracle import EventTruth, expected_concordance
 from pipelines.phantom.probabilities import Outcome
@@ -34,6 +33,7 @@ from pipelines.training.dlrs_settings import DlrsSettings, dlrs_settings
 from pipelines.training.fit import Run
 from pipelines.training.imagenet import read_checkpoint, words_of
 from pipelines.training.kept import Kept
+from pipelines.training.provenance import cohort_words, provenance
 from pipelines.training.settings import Progress, TrainingSettings, fixed_random_state
 from pipelines.volumes.normalise import ADC_SCALE
 
@@ -97,7 +97,7 @@ def train_prepared(
         metrics={**stage.metrics, **oracle_shares(cohort, patients, stage)},
         training=_training(patients, prepared, folds, how, networks) | {"first_weights": words_of(checkpoint)},
     )
-    bundle = save_bundle(out, manifest, {"networks": networks.weights, "cox": _cox_arrays(stage.models)}, {})
+    bundle = save_bundle(out, manifest, {"networks": networks.weights, "cox": _cox_arrays(stage.models)})
     keep.remove()
     return bundle
 
@@ -149,7 +149,6 @@ def _manifest(
     cohort: Cohort, patients: Sequence[PreparedPatient], settings: TrainingSettings, **parts: Mapping[str, Any]
 ) -> Manifest:
     facts = [patient.exams[TimePoint.BASELINE].described["facts"] for patient in patients]
-    source = "simulated cohort (restage phantom)" if cohort.simulated else "cohort"
     return Manifest(
         system="dlrs_nomogram",
         name="restage-dlrs-nomogram",
@@ -158,10 +157,10 @@ def _manifest(
         intended_use=INTENDED_USE,
         limits=LIMITS,
         phantom_trained=cohort.simulated,
-        cohort=f"{source}, {len(patients)} patients, {len({p.patient.site for p in patients})} sites",
+        cohort=cohort_words(cohort, patients),
         cohort_digest=cohort.digest,
         inputs=(
-            "axial T2 and DWI before therapy; b-values up to 1100 s/mm²: two, three where curvature is used",
+            "axial T2 and DWI before therapy, with at least two b-values up to 1100 s/mm²",
             "a tumour mask on the exam before therapy",
             "cT, CEA, EMVI and ypN: each optional, another model is used without",
         ),
@@ -178,29 +177,14 @@ def _training(
     networks: TrainedNetworks,
 ) -> dict[str, Any]:
     settings, own = how
-    times = times_of(patients)
-    return {
-        "seed": settings.seed,
-        "threads": settings.threads,
-        "device": settings.device,
-        "paper_mode": settings.paper_mode,
+    return provenance(patients, prepared, folds, settings) | {
         "settings": asdict(own),
-        "patients": len(patients),
-        "events": int(times.event.sum()),
+        "events": int(times_of(patients).event.sum()),
         "epochs": {name: fitted.best_epoch + 1 for name, fitted in networks.fitted.items()},
         "curves": compact(networks.fitted),
-        "folds_sha256": folds_digest([p.patient for p in patients], folds),
-        "left_out": [f"{p.patient.patient_id}: {p.refusal}" for p in prepared if p.refusal],
-        "sites": dict(sorted(Counter(p.patient.site for p in patients).items())),
-        "therapies": _counted(patients, Item.THERAPY),
-        "histologies": _counted(patients, Item.HISTOLOGY),
         "figures": "out of fold: networks, their baselines, the measured score and the Cox models never saw the "
         "patient; the probabilities that the Cox models learn from come from networks that saw the other folds",
     }
-
-
-def _counted(patients: Sequence[PreparedPatient], item: Item) -> dict[str, int]:
-    return dict(sorted(Counter(patient.patient.record.word(item) or "unknown" for patient in patients).items()))
 
 
 def _demand_enough(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pipelines.bundle import Bundle, Manifest, save_bundle
 from pipelines.cohort.cohort import Cohort, CohortPatient
 from pipelines.cohort.cut import PreparedPatient
-from pipelines.cohort.folds import folds_digest, inner_split, patient_folds
+from pipelines.cohort.folds import inner_split, patient_folds
 from pipelines.cohort.prepare import Preparing, prepare
 from pipelines.cohort.purpose import PURPOSES, usable
 from pipelines.contract import TimePoint
@@ -28,6 +28,7 @@ from pipelines.segmenter_cut import SegmenterCut, SegmenterExam
 from pipelines.training.augment import mapped, turned, weighted
 from pipelines.training.curves import compact
 from pipelines.training.fit import Fitted, Job, Kept, Recipe, Rows, Run, fit
+from pipelines.training.provenance import cohort_words, provenance
 from pipelines.training.settings import TrainingSettings, fixed_random_state
 
 INTENDED_USE = "Outlines the primary rectal tumour on axial T2-weighted MRI, before or after therapy. Research only."
@@ -91,9 +92,9 @@ def train_segmenter(
         job = _job(split, chosen, settings, cohort)
         fitted = fit(job, Run(settings.device, keep, progress))
         metrics = _measure(fitted.network, split.held_out, chosen.size, settings.device, progress)
-    training = _training(prepared, patients, split, fitted, chosen) | _told(settings)
+    training = provenance(patients, prepared, split.folds, settings) | _training(split, fitted, chosen)
     manifest = _manifest(cohort, patients, settings, chosen, metrics, training)
-    bundle = save_bundle(out, manifest, {"network": stored_weights(fitted.network)}, {})
+    bundle = save_bundle(out, manifest, {"network": stored_weights(fitted.network)})
     keep.remove()
     return bundle
 
@@ -200,27 +201,13 @@ def _measure(
     return metrics | {"held_out_exams": float(len(exams))}
 
 
-def _training(
-    prepared: Sequence[PreparedPatient],
-    patients: Sequence[PreparedPatient],
-    split: Split,
-    fitted: Fitted,
-    chosen: SegmenterSettings,
-) -> dict[str, Any]:
+def _training(split: Split, fitted: Fitted, chosen: SegmenterSettings) -> dict[str, Any]:
     return {
         "settings": asdict(chosen),
-        "patients": len(patients),
-        "sites": sorted({one.patient.site for one in patients}),
         "held_out_patients": int((split.folds == 0).sum()),
         "stopping_exams": len(split.stopping),
-        "folds_sha256": folds_digest([one.patient for one in patients], split.folds),
-        "left_out": [f"{one.patient.patient_id}: {one.refusal}" for one in prepared if one.refusal],
         "curves": compact({"segmenter": fitted}),
     }
-
-
-def _told(settings: TrainingSettings) -> dict[str, Any]:
-    return {"seed": settings.seed, "threads": settings.threads, "device": settings.device}
 
 
 def _manifest(
@@ -233,8 +220,6 @@ def _manifest(
 ) -> Manifest:
     exams = [exam for _, exam in _exams(patients)]
     smallest = float(np.quantile([exam.volume_cm3 for exam in exams if exam.truth.any()], 0.01))
-    source = "simulated cohort (restage phantom)" if cohort.simulated else "cohort"
-    sites = len({one.patient.site for one in patients})
     return Manifest(
         system="segmenter",
         name="restage-segmenter",
@@ -243,7 +228,7 @@ def _manifest(
         intended_use=INTENDED_USE,
         limits=LIMITS,
         phantom_trained=cohort.simulated,
-        cohort=f"{source}, {len(patients)} patients, {sites} sites",
+        cohort=cohort_words(cohort, patients),
         cohort_digest=cohort.digest,
         inputs=("axial T2", "DWI with at least two b-values up to 1100 s/mm²"),
         preprocessing={"in_plane_mm": chosen.size.spacing, "weighted": "2 × foreground median", "adc": 3.5},

@@ -1,14 +1,13 @@
 """Training of system 1: out-of-fold signatures, then the machines on them.
 
 Each network is trained on the other folds' patients, so that the signature of a patient never comes from a network
-that saw it. (The paper's machine seems to see in-sample probabilities; ``SYSTEMS.md`` says why this differs, and
+that saw it. (The paper's machine seems to see in-sample probabilities, which promise more than new patients keep;
 ``paper_mode`` does it the paper's way.) The reported figures come from the same patient folds: clinical selection,
 scaler, C, γ and calibration are fitted without the fold's patients.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -20,22 +19,22 @@ from numpy.typing import NDArray
 from pipelines.bundle import Bundle, Manifest, save_bundle
 from pipelines.cohort.cohort import Cohort
 from pipelines.cohort.cut import PreparedPatient
-from pipelines.cohort.folds import folds_digest, patient_folds
+from pipelines.cohort.folds import patient_folds
 from pipelines.cohort.prepare import Preparing, prepare
 from pipelines.cohort.purpose import PURPOSES, problems, usable
 from pipelines.cohort.read import FILE, CohortError
-from pipelines.contract import GOOD_RESPONSE, Item
+from pipelines.contract import GOOD_RESPONSE
 from pipelines.envelope import fit_envelope
 from pipelines.systems.final_stage import INNER_FOLDS
 from pipelines.systems.signature_bundle import NETWORKS, STAGES, packed
 from pipelines.systems.signature_cut import SignatureCut
 from pipelines.systems.signature_models import MEASURED, variants
-from pipelines.systems.signature_svm import UNKNOWN
 from pipelines.systems.signature_table import Table, table_of
 from pipelines.training.curves import compact
 from pipelines.training.fit import Run
 from pipelines.training.imagenet import read_checkpoint, words_of
 from pipelines.training.kept import Kept
+from pipelines.training.provenance import cohort_words, provenance
 from pipelines.training.settings import Progress, TrainingSettings, fixed_random_state
 from pipelines.training.signature_networks import Labels, Plan, TrainedNetworks, enough, train_networks
 from pipelines.training.signature_settings import SignatureSettings, signature_settings
@@ -102,7 +101,7 @@ def train_prepared(
     training = _training(patients, prepared, folds, how, networks) | {"first_weights": words_of(checkpoint)}
     manifest = _manifest(cohort, patients, how, (table, stages), training)
     rows = table.values.reshape(-1, len(table.names))
-    bundle = save_bundle(out, manifest, {NETWORKS: networks.weights, STAGES: packed(rows, stages.stages)}, {})
+    bundle = save_bundle(out, manifest, {NETWORKS: networks.weights, STAGES: packed(rows, stages.stages)})
     keep.remove()
     return bundle
 
@@ -144,7 +143,6 @@ def _manifest(
 ) -> Manifest:
     settings, own = how
     table, stages = made
-    source = "simulated cohort (restage phantom)" if cohort.simulated else "cohort"
     return Manifest(
         system="signature_svm",
         name="restage-signature-svm",
@@ -153,7 +151,7 @@ def _manifest(
         intended_use=INTENDED_USE,
         limits=LIMITS,
         phantom_trained=cohort.simulated,
-        cohort=f"{source}, {len(patients)} patients, {len({p.patient.site for p in patients})} sites",
+        cohort=cohort_words(cohort, patients),
         cohort_digest=cohort.digest,
         inputs=(
             "axial T2 and DWI before and after therapy; b-values up to 1100 s/mm²: two, three where curvature is used",
@@ -184,23 +182,9 @@ def _training(
     networks: TrainedNetworks,
 ) -> dict[str, Any]:
     settings, own = how
-    return {
-        "seed": settings.seed,
-        "threads": settings.threads,
-        "device": settings.device,
-        "paper_mode": settings.paper_mode,
+    return provenance(patients, prepared, folds, settings) | {
         "settings": asdict(own),
-        "patients": len(patients),
         "epochs": dict(networks.epochs),
         "curves": compact(networks.fitted),
-        "folds_sha256": folds_digest([p.patient for p in patients], folds),
-        "left_out": [f"{p.patient.patient_id}: {p.refusal}" for p in prepared if p.refusal],
-        "sites": dict(sorted(Counter(p.patient.site for p in patients).items())),
-        "therapies": _counted(patients, Item.THERAPY),
-        "histologies": _counted(patients, Item.HISTOLOGY),
         "figures": OUT_OF_FOLD if own.folds > 1 else IN_SAMPLE,
     }
-
-
-def _counted(patients: Sequence[PreparedPatient], item: Item) -> dict[str, int]:
-    return dict(sorted(Counter(patient.patient.record.word(item) or UNKNOWN for patient in patients).items()))

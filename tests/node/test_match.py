@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from node.match import MatchingRules, match
 from node.records import Decision, Matching, PairState, StudyFacts, StudyState, Verb
-from node.therapy import Therapy
+from node.therapy import UNKNOWN_THERAPY, Therapy
 from pipelines.contract import Patient, Role
 
 FIRST_DAY = date(2024, 1, 1)
@@ -655,3 +655,30 @@ def test_a_person_overrules_therapy() -> None:
     rules = replace(RULES, therapy=Therapy(START, END))
     for studies in ([study("a", 0), study("b", 60)], [study("a", 11), study("b", 100)]):
         assert proposals(match(studies, [pair("a", "b")], rules)) == {("a", "b", READY)}
+
+
+@pytest.mark.parametrize(
+    ("studies", "therapy", "evident"),
+    [
+        ([study("a", 0)], UNKNOWN_THERAPY, False),
+        ([study("a", 0), study("b", 500)], UNKNOWN_THERAPY, False),
+        ([study("a", 0, "restaging vs baseline")], UNKNOWN_THERAPY, False),
+        ([study("a", 0, "primary staging")], UNKNOWN_THERAPY, True),
+        ([study("a", 0, "primary staging"), study("b", 500)], UNKNOWN_THERAPY, True),
+        ([study("a", -30)], Therapy(START, None), True),
+        ([study("a", -600)], Therapy(START, None), False),
+    ],
+    ids=lambda _: "",
+)
+def test_only_words_or_therapy_make_a_lone_exam_an_evident_baseline(
+    studies: list[StudyFacts], therapy: Therapy, evident: bool
+) -> None:
+    (proposal,) = match(studies, [], replace(RULES, therapy=therapy)).proposals
+    assert (proposal.is_lone_baseline, proposal.evident) == (evident, evident)
+    assert ("may be a baseline or a restaging exam" in proposal.reason) is not evident
+
+
+def test_a_restaging_exam_or_a_pair_is_no_lone_baseline() -> None:
+    for studies in ([study("a", 0, "post crt")], [study("a", 0, "primary staging"), study("b", 100)]):
+        (proposal,) = match(studies, [], RULES).proposals
+        assert not proposal.is_lone_baseline

@@ -534,11 +534,14 @@ def test_a_pair_of_a_person_stays_whatever_is_known_of_therapy(delivered: Bench)
 # --- a baseline without its restaging exam -----------------------------------------------------------------------
 
 
+STAGING = replace(BASELINE, description="MR Becken Primärstaging")
+
+
 @pytest.fixture
 def alone(bench: Bench) -> Bench:
     """A baseline alone, with its result on the way."""
     bench = replace(bench, alone=True)
-    bench.receive(*exam(BASELINE))
+    bench.receive(*exam(STAGING))
     bench.settle_and_plan()
     return bench
 
@@ -602,24 +605,37 @@ def test_what_may_be_a_restaging_exam_is_not_scored_as_a_baseline(bench: Bench, 
     assert bench.settle_and_plan() == 0
 
 
+def test_an_only_exam_that_says_nothing_waits_until_the_start_of_therapy_is_known(bench: Bench) -> None:
+    bench = replace(bench, alone=True)
+    bench.receive(*exam(BASELINE))
+    bench.settle_and_plan()
+    assert bench.pairs() == [([BASELINE.uid], [], "AWAITING_RESTAGING")]
+    assert "may be a baseline or a restaging exam" in bench.study(BASELINE.uid).reason
+    assert bench.jobs() == []
+    assert bench.settle_and_plan() == 0
+    take(bench, Item.THERAPY_START, date(2024, 2, 1), date(2024, 2, 1))
+    assert "a baseline, because therapy began on 2024-02-01" in bench.study(BASELINE.uid).reason
+    assert bench.jobs() == [(1, "READY")]
+
+
 def test_an_exam_during_therapy_is_not_scored_as_a_baseline(bench: Bench) -> None:
     bench = replace(bench, alone=True)
     take(bench, Item.THERAPY_START, date(2024, 1, 2), date(2024, 1, 2))
-    bench.receive(*exam(BASELINE))
+    bench.receive(*exam(STAGING))
     bench.settle_and_plan()
     assert bench.jobs() == []
 
 
 def test_a_lone_baseline_whose_files_do_not_go_together_is_declined(bench: Bench) -> None:
     bench = replace(bench, alone=True)
-    bench.receive(*t2_axial(BASELINE), *dwi(replace(BASELINE, birth_date="19990101")))
+    bench.receive(*t2_axial(STAGING), *dwi(replace(STAGING, birth_date="19990101")))
     bench.settle_and_plan()
     assert bench.study(BASELINE.uid).code == "PATIENTS_DIFFER"
     assert bench.jobs() == []
 
 
 def test_baselines_that_waited_before_the_node_scored_them_are_scored_after_its_restart(bench: Bench) -> None:
-    bench.receive(*exam(BASELINE))
+    bench.receive(*exam(STAGING))
     bench.settle_and_plan()
     assert bench.jobs() == []
     after = replace(bench, alone=True)

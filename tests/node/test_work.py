@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -250,8 +251,12 @@ def test_a_mask_of_a_phantom_trained_model_is_sent_only_where_the_configuration_
         assert ("SCORES_WITHHELD" in text or "withheld" in text.lower()) or phantom_scores or one.kind == "summary"
 
 
-def of_day(datasets: list[Dataset], day: str) -> list[Dataset]:
-    return [one for one in datasets if one.StudyDate == day]
+def of_day(datasets: list[Dataset], day: str, words: str = "") -> list[Dataset]:
+    """The images of one day, under another study description where one is given."""
+    found = [deepcopy(one) for one in datasets if one.StudyDate == day]
+    for one in found:
+        one.StudyDescription = words or one.get("StudyDescription", "")
+    return found
 
 
 def named_by(report: Dataset) -> set[str]:
@@ -267,7 +272,7 @@ def test_a_lone_baseline_has_its_result_in_its_own_study_and_the_pairs_result_na
     bench: Bench, exams: dict[str, list[Dataset]]
 ) -> None:
     bench = replace(bench, alone=True)
-    bench.receive(*of_day(exams["masks"], "20240102"))
+    bench.receive(*of_day(exams["masks"], "20240102", "primary staging"))
     bench.settle_and_plan()
     worker(bench).work_one()
     assert bench.jobs() == [(1, "DONE")], reason(bench)
@@ -277,7 +282,8 @@ def test_a_lone_baseline_has_its_result_in_its_own_study_and_the_pairs_result_na
     assert {one.StudyInstanceUID for one in alone.values()} == {pair[0][0]}
     findings = json.loads(next(bench.store.results.rglob("findings.json")).read_text())
     assert any(
-        "the only exam here, so it may be a baseline or a restaging exam" in str(one) for one in findings["warnings"]
+        "scored as the exam before therapy (exam of 2024-01-02: a baseline by its words" in str(one)
+        for one in findings["warnings"]
     )
     assert "restage pair" not in json.dumps(findings["warnings"])
 
@@ -300,7 +306,7 @@ def test_a_lone_baseline_that_is_taken_back_is_withdrawn_in_its_own_study(
 ) -> None:
     """Also where its restaging exam arrived, and nothing of the pair was sent before it was taken apart."""
     bench = replace(bench, alone=True)
-    bench.receive(*of_day(exams["masks"], "20240102"))
+    bench.receive(*of_day(exams["masks"], "20240102", "primary staging"))
     bench.settle_and_plan()
     worker(bench).work_one()
     with bench.database.transaction() as connection:
@@ -323,7 +329,7 @@ def test_a_lone_baseline_without_any_number_that_may_leave_is_sent_with_its_refu
     bench: Bench, exams: dict[str, list[Dataset]], phantom_scores: bool
 ) -> None:
     bench = replace(bench, alone=True)
-    bench.receive(*of_day(exams["no masks"], "20240102"))
+    bench.receive(*of_day(exams["no masks"], "20240102", "primary staging"))
     bench.settle_and_plan()
     worker(bench, models(a_mask), results={"phantom_scores": phantom_scores}).work_one()
     assert bench.jobs() == [(1, "DONE")], reason(bench)

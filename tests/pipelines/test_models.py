@@ -40,7 +40,7 @@ def test_a_missing_bundle_is_named(tmp_path: Path) -> None:
 
 def test_a_bundle_under_another_systems_name_is_refused(tmp_path: Path) -> None:
     shutil.copytree(PACKAGED / "segmenter", tmp_path / "segmenter")
-    save_bundle(tmp_path / "signature_svm", manifest(), {}, {})
+    save_bundle(tmp_path / "signature_svm", manifest(), {})
     with pytest.raises(BundleError, match="is a bundle of 'made_up', not of 'signature_svm'"):
         load_models(tmp_path, ["signature_svm"])
 

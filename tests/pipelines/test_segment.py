@@ -55,7 +55,7 @@ def segmenter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
             thresholds={"probability": 0.5, "min_volume_cm3": min_cm3},
             envelope=fit_envelope([image_facts(seed) for seed in range(12)], of_mask=False),
         )
-        bundle = save_bundle(tmp_path / "segmenter", described, {"network": stored_weights(of or network)}, {})
+        bundle = save_bundle(tmp_path / "segmenter", described, {"network": stored_weights(of or network)})
         return TumourSegmenter(bundle, torch.device("cpu"))
 
     return build

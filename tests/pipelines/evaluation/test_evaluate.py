@@ -91,13 +91,13 @@ def test_what_cannot_be_finished_leaves_the_earlier_report(tmp_path: Path, monke
 
 
 def test_a_bundle_that_nothing_judges_is_named(tmp_path: Path) -> None:
-    save_bundle(tmp_path / "bundle", manifest(system="rp_net"), {}, {})
+    save_bundle(tmp_path / "bundle", manifest(system="rp_net"), {})
     with pytest.raises(BundleError, match="'rp_net', which nothing here judges"):
         evaluate(Evaluation(tmp_path / "bundle", tmp_path, tmp_path / "report", "cpu"))
 
 
 def test_a_cohort_that_cannot_be_used_is_refused_before_anything_is_written(tmp_path: Path) -> None:
-    save_bundle(tmp_path / "bundle", manifest(system="signature_svm"), {}, {})
+    save_bundle(tmp_path / "bundle", manifest(system="signature_svm"), {})
     (tmp_path / "cohort").mkdir()
     (tmp_path / "cohort" / "cohort.csv").write_text("patient_id,site\nP1,A\n", encoding="utf-8")
     with pytest.raises(CohortError, match="baseline"):

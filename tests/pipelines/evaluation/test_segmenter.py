@@ -41,7 +41,7 @@ def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bundle:
         thresholds={"probability": 0.5, "min_volume_cm3": 5.0},  # the smallest tumours after therapy have 4
         envelope=fit_envelope(facts, of_mask=False),
     )
-    return save_bundle(tmp_path / "segmenter", described, {"network": stored_weights(DarkT2())}, {})
+    return save_bundle(tmp_path / "segmenter", described, {"network": stored_weights(DarkT2())})
 
 
 def one(
