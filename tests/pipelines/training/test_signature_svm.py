@@ -11,7 +11,6 @@ from pipelines.bundle import Bundle
 from pipelines.cohort.read import CohortError
 from pipelines.contract import TimePoint
 from pipelines.evaluation.signature_svm import predict
-from pipelines.phantom.oracle import expected_auc
 from pipelines.training import signature_svm as module
 from pipelines.training.settings import silent
 from pipelines.training.signature_svm import train_prepared, train_signature_svm
@@ -59,16 +58,16 @@ def test_the_manifest_says_what_was_learnt_from_whom(plain: Bundle) -> None:
 
 
 def test_shuffled_outcomes_teach_nothing(tmp_path: Path) -> None:
-    """A whole small system, networks included, on outcomes that were dealt anew; judged by the true ones."""
+    """A whole small system, networks included, on outcomes dealt anew, judged out of fold as its manifest is."""
     patients = made_up_patients()
-    truth = np.array([0.9 if p.patient.good_response else 0.1 for p in patients])
+    outcomes = [bool(p.patient.good_response) for p in patients]
     found = []
     for seed in range(5):
-        dealt = np.random.default_rng(seed).permutation([bool(p.patient.good_response) for p in patients]).tolist()
+        dealt = np.random.default_rng(seed).permutation(outcomes).tolist()
         bundle = trained(tmp_path / str(seed), patients=with_outcomes(patients, dealt), recipe=ONE_EPOCH)
-        predictions = {p.model: p for p in predict(bundle, patients, "cpu").predictions}
-        found.append(expected_auc(truth, predictions["FDL_measured"].probability))
-    assert abs(float(np.mean(found)) - 0.5) < 0.2
+        found.append(bundle.manifest.metrics["FDL_measured t2_dwi"]["auc"])
+    # 36 patients: one shuffle has a standard deviation of about 0.1. benchmarks.shuffled takes a cohort of full size.
+    assert abs(float(np.mean(found)) - 0.5) < 0.12
 
 
 def test_the_papers_way_trains_on_whole_slices_and_says_that_its_figures_promise_too_much(tmp_path: Path) -> None:
