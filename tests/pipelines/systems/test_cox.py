@@ -8,7 +8,7 @@ import pytest
 from lifelines import CoxPHFitter, NelsonAalenFitter
 
 from pipelines.systems.cox import Z_95, CoxModel
-from pipelines.training.dlrs_cox import Times, fit_cox, with_baseline
+from pipelines.training.dlrs_cox import Times, fit_cox, shrunk, with_baseline
 from tests.pipelines.made_up_times import made_up_times
 
 BETA = np.array([0.8, -0.5])
@@ -31,14 +31,42 @@ def by_lifelines(values: np.ndarray, times: Times) -> CoxPHFitter:
     return CoxPHFitter().fit(frame, "months", "event")
 
 
-def test_log_hazard_and_event_free_share_are_those_of_lifelines(fitted) -> None:
-    model, values, times = fitted
+def test_log_hazard_and_event_free_share_are_those_of_lifelines() -> None:
+    values, times = cohort(1)
     fitter = by_lifelines(values, times)
+    model = with_baseline(("a", "b"), fitter.params_.to_numpy(), fitter.variance_matrix_.to_numpy(), values, times)
     asked = pd.DataFrame(values[:20], columns=["a", "b"])
     assert model.log_hazard(values[:20]) == pytest.approx(fitter.predict_log_partial_hazard(asked).to_numpy(), abs=1e-4)
     expected = fitter.predict_survival_function(asked, times=MONTHS[1:]).to_numpy().T
     assert model.event_free(values[:20], MONTHS[1:]) == pytest.approx(expected, abs=2e-3)
+
+
+def test_a_fit_is_lifelines_shrunk_by_what_chance_gives(fitted) -> None:
+    model, values, times = fitted
+    fitter = by_lifelines(values, times)
+    share = model.coefficients / fitter.params_.to_numpy()
+    chi_square = fitter.log_likelihood_ratio_test().test_statistic
+    assert share == pytest.approx([1 - 2 / chi_square] * 2, rel=1e-3)
     assert model.covariance == pytest.approx(fitter.variance_matrix_.to_numpy(), rel=1e-3)
+    assert (shrunk(1.5, 2), shrunk(0.0, 2), shrunk(100.0, 0)) == (0.0, 0.0, 1.0)
+
+
+def test_shrinking_makes_up_for_most_of_what_a_fit_promises_too_much() -> None:
+    """Ten covariates, nine of which say nothing. New patients show a slope of 1 if predictions are right."""
+    names, plain, found = [f"x{index}" for index in range(10)], [], []
+    for seed in range(10):
+        values = np.random.default_rng(seed).normal(size=(1200, 10))
+        times = made_up_times(0.5 * values[:, 0], seed)
+        seen = np.arange(200)
+        model = fit_cox(names, values[seen], times.of(seen), 0.0)
+        new = pd.DataFrame({"said": model.log_hazard(values[200:])})
+        new = new.assign(months=times.months[200:], event=times.event[200:])
+        found.append(float(CoxPHFitter().fit(new, "months", "event").params_["said"]))
+        whole = pd.DataFrame(values[seen], columns=names).assign(months=times.months[seen], event=times.event[seen])
+        fitter = CoxPHFitter().fit(whole, "months", "event")
+        plain.append(found[-1] * float((model.coefficients / fitter.params_.to_numpy()).mean()))
+    assert abs(float(np.mean(found)) - 1) < 0.12
+    assert abs(float(np.mean(plain)) - 1) > 0.2
 
 
 def test_nobody_has_the_event_before_the_first_one(fitted) -> None:
