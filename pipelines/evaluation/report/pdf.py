@@ -39,6 +39,8 @@ WIDTH: Final = A4[0] - 2 * MARGIN
 TALLEST: Final = 0.78 * (A4[1] - 2 * MARGIN)
 INK, SOFT, LINE, PALE = HexColor("#1F2933"), HexColor("#52606D"), HexColor("#D3D9DF"), HexColor("#F5F7F9")
 WARN, WARN_PALE = HexColor("#B2182B"), HexColor("#FDF3F2")
+Together = list[Flowable]
+"""What no page break parts, unless it is longer than a page."""
 
 
 def _style(name: str, size: float, lead: float, colour: Color = INK, **more: Any) -> ParagraphStyle:
@@ -66,11 +68,12 @@ COLUMN, COLUMN_FIGURE = (
 def write_pdf(report: Report, figures: Path, path: Path) -> None:
     """Sets the report and writes it to ``path``; ``figures``: the folder that the pictures are read from."""
     _register_fonts()
-    story: list[Flowable] = [_said(report.origin, ORIGIN), _said(report.title, TITLE), *_set(report.lead, figures)]
+    kept = [[_said(report.origin, ORIGIN)], [_said(report.title, TITLE)], *_set(report.lead, figures)]
     for section in report.sections:
-        blocks = _set(section.blocks, figures)
+        first, *others = _set(section.blocks, figures)
         rule = HRFlowable(width="100%", thickness=1.2, color=INK, spaceBefore=12, spaceAfter=6)
-        story += [KeepTogether([rule, _said(section.title, HEAD), *blocks[:1]]), *blocks[1:]]
+        kept += [[rule, _said(section.title, HEAD), *first], *others]
+    story = [KeepTogether(together) for together in kept]
 
     def footer(canvas: Canvas, document: SimpleDocTemplate) -> None:
         canvas.saveState()
@@ -96,17 +99,17 @@ def _said(text: str, style: ParagraphStyle) -> Paragraph:
     return Paragraph(escape(text), style)
 
 
-def _set(blocks: Sequence[Block], figures: Path) -> list[Flowable]:
-    placed: list[Flowable] = []
+def _set(blocks: Sequence[Block], figures: Path) -> list[Together]:
+    placed: list[Together] = []
     for kind, group in grouped(blocks):
         if kind == "Picture":
             placed += _pictures([block for block in group if isinstance(block, Picture)], figures)
         else:
-            placed += [flowable for block in group for flowable in _one(block)]
+            placed += [_one(block) for block in group]
     return placed
 
 
-def _one(block: Block) -> list[Flowable]:
+def _one(block: Block) -> Together:
     if isinstance(block, Table):
         note = [_said(block.note, NOTE)] if block.note else []
         return [Spacer(1, 3), _grid(block), Spacer(1, 4), *note]
@@ -169,15 +172,15 @@ def _numbers(block: Figures) -> Grid:
     return Grid(lines, colWidths=[WIDTH / per_line] * per_line, style=TableStyle(look))
 
 
-def _pictures(pictures: Sequence[Picture], figures: Path) -> list[Flowable]:
+def _pictures(pictures: Sequence[Picture], figures: Path) -> list[Together]:
     """Narrow ones two by two, each with its caption."""
-    placed: list[Flowable] = []
-    row: list[list[Flowable]] = []
+    placed: list[Together] = []
+    row: list[Together] = []
     for picture in pictures:
         width = (WIDTH - 6 * mm) / 2 if picture.narrow else WIDTH
-        box: list[Flowable] = [_image(figures / picture.file, width), _said(picture.caption, NOTE)]
+        box: Together = [_image(figures / picture.file, width), _said(picture.caption, NOTE)]
         if not picture.narrow:
-            placed += [*_side_by_side(row), KeepTogether(box)]
+            placed += [*_side_by_side(row), box]
             row = []
             continue
         row.append(box)
@@ -187,7 +190,7 @@ def _pictures(pictures: Sequence[Picture], figures: Path) -> list[Flowable]:
     return placed + _side_by_side(row)
 
 
-def _side_by_side(boxes: list[list[Flowable]]) -> list[Flowable]:
+def _side_by_side(boxes: list[Together]) -> list[Together]:
     if not boxes:
         return []
     cells: list[Any] = [*boxes, *[""] * (2 - len(boxes))]
@@ -196,7 +199,7 @@ def _side_by_side(boxes: list[list[Flowable]]) -> list[Flowable]:
         ("LEFTPADDING", (0, 0), (-1, -1), 0),
         ("RIGHTPADDING", (0, 0), (-1, -1), 6 * mm),
     ]
-    return [Grid([cells], colWidths=[(WIDTH + 6 * mm) / 2] * 2, style=TableStyle(look), hAlign="LEFT")]
+    return [[Grid([cells], colWidths=[(WIDTH + 6 * mm) / 2] * 2, style=TableStyle(look), hAlign="LEFT")]]
 
 
 def _image(path: Path, width: float) -> Image:

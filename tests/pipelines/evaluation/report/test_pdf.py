@@ -32,3 +32,13 @@ def test_columns_are_never_wider_than_the_page() -> None:
     narrow, wide = Table(("a", "b"), (("x", "y"),)), Table(("a", "b", "c"), (("word " * 99, "y" * 99, "z"),))
     assert sum(_widths(narrow)) < WIDTH / 2
     assert sum(_widths(wide)) <= WIDTH + 1e-6
+
+
+def test_a_section_that_opens_with_a_wide_picture_begins_where_the_last_one_ends(tmp_path: Path) -> None:
+    made = figure(4, 2)
+    made.subplots().plot([0, 1])
+    save(made, tmp_path / "flat.png")
+    sections = tuple(Section(title, (Picture("flat.png", "Flat."),)) for title in ("One", "Two"))
+    write_pdf(Report("Title", "Nobody.", (), sections, "made"), tmp_path, tmp_path / "one.pdf")
+    written = (tmp_path / "one.pdf").read_bytes()
+    assert written.count(b"/Type /Page\n") + written.count(b"/Type /Page ") == 1
