@@ -55,7 +55,8 @@ def _axes(page: Page, plot: Box, curve: SurvivalCurve) -> None:
         x = plot.x + plot.width * month / last
         page.line(((x, plot.y), (x, plot.bottom + 6)), Ink.RULE, 1.5)
         page.text(x, plot.bottom + 6, f"{month}", palette.TICK, "center")
-    page.fitted(plot.x, plot.bottom + 29, f"months from {curve.time_zero}", palette.TICK, plot.width)
+    # What else the model says of its time, such as what it counts as censored, has its place in the report.
+    page.fitted(plot.x, plot.bottom + 29, f"months from {curve.time_zero.split(';')[0]}", palette.TICK, plot.width)
 
 
 def _place(page: Page, middle: Point) -> None:

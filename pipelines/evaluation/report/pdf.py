@@ -71,6 +71,8 @@ def write_pdf(report: Report, figures: Path, path: Path) -> None:
     kept = [[_said(report.origin, ORIGIN)], [_said(report.title, TITLE)], *_set(report.lead, figures)]
     for section in report.sections:
         first, *others = _set(section.blocks, figures)
+        if others and all(isinstance(one, Paragraph) for one in first):  # words lead to what they are about
+            first, *others = [*first, *others[0]], *others[1:]
         rule = HRFlowable(width="100%", thickness=1.2, color=INK, spaceBefore=12, spaceAfter=6)
         kept += [[rule, _said(section.title, HEAD), *first], *others]
     story = [KeepTogether(together) for together in kept]
