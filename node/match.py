@@ -44,6 +44,7 @@ class MatchCode(StrEnum):
     WORDS_CONTRADICT_DATES = "WORDS_CONTRADICT_DATES"
     INTERVAL_OUTSIDE_WINDOW = "INTERVAL_OUTSIDE_WINDOW"
     BEFORE_THERAPY_END = "BEFORE_THERAPY_END"
+    EARLIER_THAN_BASELINE = "EARLIER_THAN_BASELINE"
     TAKEN_APART = "TAKEN_APART"
 
 
@@ -199,10 +200,19 @@ def _match_episode(exams: Sequence[DatedExam], decided: _Decided, rules: Matchin
 
 
 def _match_to_first(first: DatedExam, later: Sequence[DatedExam], decided: _Decided, rules: MatchingRules) -> _Outcome:
-    """The first usable exam is the baseline by its date, unless therapy had begun; words that deny it, or themselves,
-    go to a person."""
+    """The first usable exam is the baseline by its date, or the last one before therapy where its start is known,
+    unless therapy had begun; words that deny it, or themselves, go to a person."""
     if why := rules.therapy.denies_baseline(first.date):
         return _Outcome(tuple(_await_baseline(exam, why) for exam in (first, *later)))
+    start = rules.therapy.start
+    if start is not None and (nearer := [exam for exam in later if exam.date <= start]):
+        reason = (
+            f"therapy began on {start}, and the exam of {nearer[-1].date} is the last before it; {_PAIR} overrules it"
+        )
+        earlier = [first, *nearer[:-1]]
+        after = [exam for exam in later if exam.date > start]
+        outcome = _refuse(earlier, StudyState.DECLINED, MatchCode.EARLIER_THAN_BASELINE, reason)
+        return outcome + _match_to_first(nearer[-1], after, decided, rules)
     said = first.said
     doubted_by = [exam for exam in later if not decided.are_apart(first, exam)]
     if len(said) > 1 or (TimePoint.RESTAGING in said and doubted_by):

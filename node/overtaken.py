@@ -32,7 +32,7 @@ def _told_otherwise(row: Row[Any], matching: Matching) -> str:
     """What matching now says of the exams; the baseline first, because all that follows hangs on it."""
     verdicts = {verdict.study_uid: verdict for verdict in matching.verdicts}
     for uid in row.baseline:
-        if uid in verdicts and (_refused(verdicts[uid]) or verdicts[uid].code == MatchCode.AWAITING_BASELINE):
+        if uid in verdicts and (_refused(verdicts[uid]) or verdicts[uid].code in _no_baseline(row)):
             return without_advice(verdicts[uid].reason)
     for uid in row.restaging:
         if uid in verdicts and _refused(verdicts[uid]):
@@ -40,6 +40,13 @@ def _told_otherwise(row: Row[Any], matching: Matching) -> str:
     if any(set(row.baseline) & set(proposal.restaging) for proposal in matching.proposals):
         return "an earlier exam of this patient was received, and that one is the baseline now"
     return "another pairing of these exams took its place"
+
+
+def _no_baseline(row: Row[Any]) -> set[str]:
+    """The codes of an exam that is no baseline; one that was scored alone and waits on may be none."""
+    return (
+        {MatchCode.AWAITING_BASELINE} if row.restaging else {MatchCode.AWAITING_BASELINE, MatchCode.AWAITING_RESTAGING}
+    )
 
 
 def _refused(verdict: Verdict) -> bool:

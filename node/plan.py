@@ -246,7 +246,7 @@ def _write_pair(connection: Connection, key: PatientKey, proposal: Proposal, tak
 
 def _pair_row(connection: Connection, key: PatientKey, proposal: Proposal, taken: set[int]) -> Row[Any] | None:
     """The row of this pair: the same leading studies, or one that was waiting for just what has now arrived."""
-    candidates = [row for row in _pairs(connection, key) if row.id not in taken]
+    candidates = [row for row in _pairs(connection, key) if row.id not in taken and not _lost(row, proposal)]
     baseline, restaging = proposal.key
     for row in candidates:
         if ((row.baseline or [""])[0], (row.restaging or [""])[0]) == (baseline, restaging):
@@ -258,6 +258,11 @@ def _pair_row(connection: Connection, key: PatientKey, proposal: Proposal, taken
         if not row.restaging and row.baseline[:1] == [baseline]:
             return row
     return None
+
+
+def _lost(row: Row[Any], proposal: Proposal) -> bool:
+    """Whether this lone baseline was scored as one, and may now be a restaging exam: what was sent is withdrawn."""
+    return row.version > 0 and row.evident and not (proposal.evident or row.restaging or proposal.restaging)
 
 
 def _pairs(connection: Connection, key: PatientKey) -> Sequence[Row[Any]]:

@@ -15,15 +15,21 @@ class Therapy:
     end: date | None = None
 
     def among(self, exams: Sequence[date], within_days: int) -> Therapy:
-        """This therapy, where it belongs to these exams (in order of date); nothing known, where it is of other years.
+        """What of this therapy belongs to these exams (in order of date); start and end may be of courses years apart.
 
-        It belongs to them where it lies at most ``within_days`` before the first or after the last of them.
+        A day belongs to them where it lies at most ``within_days`` before the first or after the last of them. An end
+        before the start is of an earlier course.
         """
-        if not exams:
-            return UNKNOWN_THERAPY
-        days = [day for day in (self.start, self.end) if day is not None]
-        near = any((exams[0] - day).days <= within_days and (day - exams[-1]).days <= within_days for day in days)
-        return self if near else UNKNOWN_THERAPY
+        start, end = (
+            day
+            if day is not None
+            and exams
+            and (exams[0] - day).days <= within_days
+            and (day - exams[-1]).days <= within_days
+            else None
+            for day in (self.start, self.end)
+        )
+        return Therapy(start, None if start is not None and end is not None and end < start else end)
 
     def denies_baseline(self, exam: date) -> str:
         """Why an exam cannot be the baseline; '' where nothing speaks against it."""

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 from sklearn.covariance import LedoitWolf
 
-from pipelines.contract import Envelope, ModelInputs, TimePoint, Volume
+from pipelines.bundle import UNRECORDED
+from pipelines.contract import ClinicalRecord, Envelope, Item, ModelInputs, TimePoint, Volume
 
 Facts = Mapping[str, float]
 
@@ -143,6 +144,19 @@ def check_case(envelope: Mapping[str, Any], exams: Mapping[TimePoint, Facts]) ->
         reason for time_point, facts in exams.items() for reason in check_exam(envelope, facts, f"{time_point} exam")
     )
     return Envelope(inside=not reasons, reasons=reasons)
+
+
+def check_history(envelope: Envelope, record: ClinicalRecord, training: Mapping[str, Any]) -> Envelope:
+    """The same, and outside where the patient's therapy or histology is recorded and no training patient had it.
+
+    ``training``: a manifest's counts by ``therapies`` and ``histologies``; a cohort that recorded none says nothing.
+    """
+    reasons = list(envelope.reasons)
+    for item, counted in ((Item.THERAPY, "therapies"), (Item.HISTOLOGY, "histologies")):
+        word, seen = record.word(item), [word for word in training[counted] if word != UNRECORDED]
+        if word and seen and word not in seen:
+            reasons.append(f"{item} {word}: the training cohort had {' or '.join(seen)}")
+    return Envelope(inside=not reasons, reasons=tuple(reasons))
 
 
 def _geometry(volume: Volume) -> dict[str, float]:

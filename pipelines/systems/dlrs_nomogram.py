@@ -30,7 +30,7 @@ from pipelines.contract import (
     SurvivalCurve,
     TimePoint,
 )
-from pipelines.envelope import check_case
+from pipelines.envelope import check_case, check_history
 from pipelines.inputs.model_inputs import inputs_of
 from pipelines.systems.cox import CoxModel, Numbers
 from pipelines.systems.dlrs_exam import DlrsExam, dlrs_exam
@@ -68,7 +68,7 @@ class DlrsNomogram:
         m = bundle.manifest
         self._identity = bundle.identity
         self._outcome = m.outcome
-        self._envelope = m.envelope
+        self._manifest = m
         self._device = device
         self.rule = BoxRule.from_json(m.preprocessing["box"])
         self.thresholds: Mapping[str, float] = m.thresholds
@@ -103,7 +103,7 @@ class DlrsNomogram:
             raise InputUnfit(Code.CLINICAL_MISSING, f"every model needs one of {', '.join(self._items(values))}")
         followed = tuple(month for month in CURVE_MONTHS if month <= self.cox[rule.name].months[-1])
         risk = self.risk(rule, values, (*followed, HORIZON))
-        envelope = check_case(self._envelope, {TimePoint.BASELINE: exam.facts})
+        envelope = self.envelope(exam.facts, case.record)
         probability = 1.0 - float(risk.event_free[-1])
         return Score(
             model=replace(self._identity, name=f"{self._identity.name} {rule.name}"),
@@ -120,6 +120,11 @@ class DlrsNomogram:
             nomogram=self.drawn(rule, values),
             clinical=case.record.told(ITEMS[name] for name in rule.covariates if name in ITEMS),
         )
+
+    def envelope(self, facts: Mapping[str, float], record: ClinicalRecord) -> Envelope:
+        """Whether the exam looks like the training cohort's, and the patient had a therapy that it had."""
+        found = check_case(self._manifest.envelope, {TimePoint.BASELINE: facts})
+        return check_history(found, record, self._manifest.training)
 
     @property
     def folds(self) -> int:

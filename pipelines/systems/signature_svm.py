@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pipelines.bundle import UNRECORDED, Bundle
+from pipelines.bundle import Bundle
 from pipelines.cohort.purpose import PURPOSES, check_scope
 from pipelines.contract import (
     Case,
@@ -26,14 +26,13 @@ from pipelines.contract import (
     Envelope,
     Exam,
     InputUnfit,
-    Item,
     Likelihood,
     MaskArray,
     ModelIdentity,
     Score,
     TimePoint,
 )
-from pipelines.envelope import check_case
+from pipelines.envelope import check_case, check_history
 from pipelines.inputs.cache import Entry
 from pipelines.inputs.model_inputs import inputs_of
 from pipelines.systems.signature_bundle import Described, described_variants, read_networks, read_stages, rule_of
@@ -45,7 +44,6 @@ from pipelines.systems.signature_table import Table, table_of
 
 INTERVAL = (0.05, 0.95)
 BATCH = 64
-"""How a manifest counts patients whose therapy nobody wrote down."""
 SEQUENCE_WORDS = {
     Sequence.T2: "axial T2",
     Sequence.DWI: "diffusion-weighted images",
@@ -151,12 +149,7 @@ class SignatureSvm:
     def envelope(self, pair: Pair, record: ClinicalRecord) -> Envelope:
         """Whether the exams look like the training cohort's, and the patient had a therapy that it had."""
         found = check_case(self._manifest.envelope, {when: entry.described["facts"] for when, entry in pair.items()})
-        therapy = record.word(Item.THERAPY)
-        seen = [word for word in self._manifest.training["therapies"] if word != UNRECORDED]
-        if not therapy or not seen or therapy in seen:
-            return found
-        reason = f"the patient had {therapy}, the training cohort {' or '.join(seen)}"
-        return Envelope(inside=False, reasons=(*found.reasons, reason))
+        return check_history(found, record, self._manifest.training)
 
     def signatures(self, name: str, crops: NDArray[np.float16]) -> NDArray[np.float64]:
         """Signatures (cases, folds) of crops (cases, channels, pixels, pixels), one column per fold's network."""

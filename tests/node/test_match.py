@@ -615,11 +615,25 @@ IN_THERAPY: list[tuple[str, list[StudyFacts], Therapy, set[tuple[str, str, PairS
         {"a": "AWAITING_BASELINE", "b": "AWAITING_BASELINE"},
     ),
     (
-        "two exams before therapy are no pair",
+        "of two exams before therapy the last is the baseline",
         [study("a", -30), study("b", 0, "baseline")],
         Therapy(START, None),
-        {("a", "", AWAITING_RESTAGING)},
-        {"a": "AWAITING_RESTAGING", "b": "BEFORE_THERAPY_END"},
+        {("b", "", AWAITING_RESTAGING)},
+        {"a": "EARLIER_THAN_BASELINE", "b": "AWAITING_RESTAGING"},
+    ),
+    (
+        "the last exam before therapy is paired with the first one after it",
+        [study("a", -60, "primary staging"), study("b", 0, "primary staging"), study("c", 100)],
+        Therapy(START, END),
+        {("b", "c", READY)},
+        {"a": "EARLIER_THAN_BASELINE", "b": "PAIRED", "c": "PAIRED"},
+    ),
+    (
+        "the end of an earlier course says nothing of a new one",
+        [study("a", 0, "primary staging"), study("b", 100)],
+        Therapy(START, FIRST_DAY - timedelta(days=900)),
+        {("a", "b", READY)},
+        {"a": "PAIRED", "b": "PAIRED"},
     ),
     (
         "a therapy of other years leaves a pair as it is",

@@ -33,7 +33,7 @@ def sent(bench: Bench) -> Bench:
 def sent_alone(bench: Bench) -> Bench:
     """A lone baseline whose result has arrived at its peer."""
     bench = replace(bench, alone=True)
-    bench.receive(*exam(BASELINE))
+    bench.receive(*exam(replace(BASELINE, description="MR Becken Primärstaging")))
     bench.settle_and_plan()
     bench.finish(bench.claim(), [result()])
     with bench.database.transaction() as connection:
@@ -72,13 +72,22 @@ def test_a_therapy_that_began_before_the_baseline_is_the_reason(made: str, reque
     assert bench.withdrawals() == [(1, "READY")]
 
 
-def test_an_earlier_exam_makes_the_lone_baseline_a_restaging_exam(sent_alone: Bench) -> None:
-    sent_alone.receive(*exam(replace(BASELINE, number=3, date="20231101")))
-    sent_alone.settle_and_plan()
-    assert first(sent_alone) == (
+def test_an_earlier_exam_that_is_the_baseline_now_is_the_reason(sent: Bench) -> None:
+    sent.receive(*exam(replace(BASELINE, number=3, date="20231101")))
+    sent.settle_and_plan()
+    assert first(sent) == (
         "SUPERSEDED",
         "an earlier exam of this patient was received, and that one is the baseline now",
     )
+    assert sent.withdrawals() == [(1, "READY")]
+
+
+def test_an_earlier_exam_that_the_lone_baselines_words_deny_is_the_reason(sent_alone: Bench) -> None:
+    sent_alone.receive(*exam(replace(BASELINE, number=3, date="20231101")))
+    sent_alone.settle_and_plan()
+    state, reason = first(sent_alone)
+    assert state == "SUPERSEDED"
+    assert "say 'primarstaging', but an exam of 2023-11-01 is earlier" in reason
     assert sent_alone.withdrawals() == [(1, "READY")]
 
 

@@ -618,6 +618,22 @@ def test_an_only_exam_that_says_nothing_waits_until_the_start_of_therapy_is_know
     assert bench.jobs() == [(1, "READY")]
 
 
+def test_a_lone_baseline_that_may_be_none_any_more_is_withdrawn_and_scored_again_when_it_is_one(bench: Bench) -> None:
+    bench = replace(bench, alone=True)
+    bench.receive(*exam(BASELINE))
+    take(bench, Item.THERAPY_START, date(2024, 2, 1), date(2024, 2, 1))
+    sent_alone(bench)
+    take(bench, Item.THERAPY_START, date(2014, 2, 1), date(2024, 2, 1))
+    assert bench.pairs() == [([BASELINE.uid], [], "SUPERSEDED"), ([BASELINE.uid], [], "AWAITING_RESTAGING")]
+    assert [row.task for row in bench.rows(job_table) if row.state == "READY"] == ["withdraw"]
+    assert "may be a baseline or a restaging exam" in bench.rows(pair_table)[0].reason
+    assert bench.settle_and_plan() == 0
+    take(bench, Item.THERAPY_START, date(2024, 2, 2), date(2024, 2, 2))
+    (scored,) = [row for row in bench.rows(job_table) if row.state == "READY" and row.task == "score"]
+    assert scored.version == 2
+    assert sum(state == "AWAITING_RESTAGING" for *_, state in bench.pairs()) == 1
+
+
 def test_an_exam_during_therapy_is_not_scored_as_a_baseline(bench: Bench) -> None:
     bench = replace(bench, alone=True)
     take(bench, Item.THERAPY_START, date(2024, 1, 2), date(2024, 1, 2))

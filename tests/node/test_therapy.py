@@ -45,14 +45,18 @@ def test_before_its_end_no_exam_is_a_restaging_exam(therapy: Therapy, exam: date
 @pytest.mark.parametrize(
     ("exams", "belongs"),
     [
-        ([START - 10 * DAY, END + 10 * DAY], True),
-        ([END + 400 * DAY], True),
-        ([END + 401 * DAY], False),
-        ([START - 500 * DAY, START - 400 * DAY], True),
-        ([START - 500 * DAY, START - 401 * DAY], False),
-        ([], False),
+        ([START - 10 * DAY, END + 10 * DAY], Therapy(START, END)),
+        ([START + 400 * DAY], Therapy(START, END)),
+        ([END + 400 * DAY], Therapy(None, END)),
+        ([END + 401 * DAY], UNKNOWN_THERAPY),
+        ([START - 500 * DAY, START - 400 * DAY], Therapy(START, None)),
+        ([START - 500 * DAY, START - 401 * DAY], UNKNOWN_THERAPY),
+        ([], UNKNOWN_THERAPY),
     ],
 )
-def test_a_therapy_of_other_years_says_nothing(exams: list[date], belongs: bool) -> None:
-    therapy = Therapy(START, END)
-    assert therapy.among(exams, 400) == (therapy if belongs else UNKNOWN_THERAPY)
+def test_a_therapy_of_other_years_says_nothing(exams: list[date], belongs: Therapy) -> None:
+    assert Therapy(START, END).among(exams, 400) == belongs
+
+
+def test_the_end_of_an_earlier_course_is_not_the_end_of_this_one() -> None:
+    assert Therapy(START, START - 30 * DAY).among([START - DAY], 400) == Therapy(START, None)

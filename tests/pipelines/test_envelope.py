@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipelines.contract import Exam, TimePoint
-from pipelines.envelope import check_case, check_exam, exam_facts, fit_envelope, image_statistics
+from pipelines.bundle import UNRECORDED
+from pipelines.contract import ClinicalRecord, Envelope, Exam, Item, TimePoint
+from pipelines.envelope import check_case, check_exam, check_history, exam_facts, fit_envelope, image_statistics
 from pipelines.features import measured_features
 from tests.pipelines.made_up_exam import made_up_exam, plain_inputs
 
@@ -76,3 +77,25 @@ def test_image_statistics_do_not_depend_on_gain() -> None:
 def test_an_empty_image_has_statistics_and_raises_nothing() -> None:
     t2 = made_up_exam().t2
     assert set(image_statistics("t2", t2.like(np.zeros_like(t2.array))).values()) == {0.0}
+
+
+@pytest.mark.parametrize(
+    ("known", "reasons"),
+    [
+        ({}, ()),
+        ({Item.THERAPY: "chemotherapy", Item.HISTOLOGY: "adenocarcinoma"}, ()),
+        (
+            {Item.THERAPY: "total neoadjuvant therapy", Item.HISTOLOGY: "mucinous adenocarcinoma"},
+            ("therapy total neoadjuvant therapy: the training cohort had chemotherapy or radiotherapy",),
+        ),
+    ],
+)
+def test_a_therapy_that_no_training_patient_had_is_outside(known: dict[Item, str], reasons: tuple[str, ...]) -> None:
+    training = {
+        "therapies": {"chemotherapy": 3, "radiotherapy": 1, UNRECORDED: 2},
+        "histologies": {UNRECORDED: 6},
+    }
+    found = check_history(Envelope(inside=True, reasons=()), ClinicalRecord({**known}), training)
+    assert (found.inside, found.reasons) == (not reasons, reasons)
+    before = check_history(Envelope(inside=False, reasons=("odd",)), ClinicalRecord({**known}), training)
+    assert before.reasons == ("odd", *reasons)

@@ -151,7 +151,7 @@ def test_a_therapy_that_the_cohort_never_had_puts_the_score_outside_the_envelope
     other = ClinicalRecord({Item.MWT_RESTAGING: 8.0, Item.THERAPY: "chemoradiotherapy"})
     score = system.score(pair(record=other))
     assert score.category is Likelihood.UNCERTAIN
-    assert score.envelope.reasons == ("the patient had chemoradiotherapy, the training cohort chemotherapy",)
+    assert score.envelope.reasons == ("therapy chemoradiotherapy: the training cohort had chemotherapy",)
 
 
 def test_an_exam_unlike_the_cohort_is_scored_as_uncertain_with_the_reason(system: SignatureSvm) -> None:
