@@ -51,30 +51,32 @@ class Import:
 
 def import_values(database: Database, values: Sequence[PatientValue]) -> Import:
     """Keep all values of one table, or none. The newer value wins for the same patient, item and day; what it replaces
-    stays as history, and the same value again changes nothing. Patients who are held are planned anew.
+    stays as history, and the value that counts already changes nothing. Patients who are held are planned anew. Where
+    patients of one issuer alone are held under an ID, a value that names no issuer is of the same patient as one that
+    names it.
 
-    Raises TableUnfit where a value names no issuer, and patients of several issuers are held under its ID.
+    Raises TableUnfit where a value names no issuer, and patients of several issuers are held under its ID, or where two
+    values are of one patient, item and day, the issuer named once.
     """
     ids = sorted({one.patient_id for one in values})
     with database.transaction() as connection:
-        issuers = _issuers(connection, ids)
+        issuers = held_issuers(connection, ids)
         _refuse_ambiguous(values, issuers)
-        known = _current(connection, ids)
+        known = _current(connection, issuers)
         rows, retired, replaced = [], [], []
-        for one in values:
-            olds = [old for key in _same(one) if (old := known.get(key)) is not None]
+        for one in _once(values, issuers):
+            olds = [known.get(key, []) for key in _same(one, issuers)]
+            counting = [rows_there[-1] for rows_there in olds if rows_there]
             text = written(one.dated.value)
-            if any((old.item, old.value) == (one.dated.name, text) for old in olds):
+            if any((old.item, old.value) == (one.dated.name, text) for old in counting):
                 continue
-            retired += [old.id for old in olds]
-            replaced += [_replaced(old, text) for old in olds if old.value != text]
-            rows.append(_row(one, planned=not _held(one, issuers)))
-        for some in _batches(retired):
-            table = clinical_value_table
-            connection.execute(update(table).where(table.c.id.in_(some)).values(current=False))
+            retired += [old.id for rows_there in olds for old in rows_there]
+            replaced += [_replaced(old, text) for old in counting if old.value != text]
+            rows.append(_row(one, planned=not is_held(one.patient_id, one.issuer, issuers)))
+        retire(connection, retired)
         if rows:
             connection.execute(insert(clinical_value_table), rows)
-    unknown = {one.patient_id for one in values if not _held(one, issuers)}
+    unknown = {one.patient_id for one in values if not is_held(one.patient_id, one.issuer, issuers)}
     done = Import(len(values), len(ids), len(rows), tuple(replaced), tuple(sorted(unknown)))
     log.info("clinical.imported", values=done.values, patients=done.patients, new=done.new)
     return done
@@ -94,9 +96,9 @@ def current_rows(connection: Connection, keys: Iterable[PatientKey]) -> dict[Pat
     two values of one item and day the one imported later counts.
     """
     keys = list(keys)
-    issuers = _issuers(connection, sorted({key.patient_id for key in keys}))
+    issuers = held_issuers(connection, sorted({key.patient_id for key in keys}))
     found: dict[str, list[Row[Any]]] = {}
-    for row in _currents(connection, list(issuers)):
+    for row in currents_of(connection, list(issuers)):
         found.setdefault(row.patient_id, []).append(row)
     return {key: _theirs(key, found.get(key.patient_id, ()), issuers[key.patient_id]) for key in keys}
 
@@ -141,11 +143,7 @@ def mark_planned(connection: Connection, ids: Sequence[int]) -> None:
         connection.execute(update(table).where(table.c.id.in_(some)).values(planned=True))
 
 
-def _batches(many: Sequence[T]) -> Iterator[Sequence[T]]:
-    return (many[start : start + BATCH] for start in range(0, len(many), BATCH))
-
-
-def _issuers(connection: Connection, ids: Sequence[str]) -> dict[str, set[str]]:
+def held_issuers(connection: Connection, ids: Sequence[str]) -> dict[str, set[str]]:
     """The issuers under which studies of each patient ID are held."""
     table = study_table
     issuers: dict[str, set[str]] = {patient_id: set() for patient_id in ids}
@@ -154,6 +152,39 @@ def _issuers(connection: Connection, ids: Sequence[str]) -> dict[str, set[str]]:
         for row in connection.execute(query):
             issuers[row.patient_id].add(row.issuer)
     return issuers
+
+
+def is_held(patient_id: str, issuer: str, issuers: Mapping[str, set[str]]) -> bool:
+    """Whether a study of the patient of a value is held; ``issuers`` as :func:`held_issuers` gives them."""
+    held = issuers[patient_id]
+    return issuer in held if issuer else bool(held)
+
+
+def owner_of(patient_id: str, issuer: str, issuers: Mapping[str, set[str]]) -> str:
+    """The issuer of whose patient a value is: where it names none, the only one that is held, else ''."""
+    held = issuers[patient_id]
+    return next(iter(held)) if not issuer and len(held) == 1 else issuer
+
+
+def currents_of(connection: Connection, ids: Sequence[str]) -> list[Row[Any]]:
+    """Current rows under these patient IDs, in the order in which they were imported."""
+    table = clinical_value_table
+    rows: list[Row[Any]] = []
+    for some in _batches(ids):
+        here = and_(table.c.patient_id.in_(some), table.c.current)
+        rows += connection.execute(select(table).where(here).order_by(table.c.id)).all()
+    return rows
+
+
+def retire(connection: Connection, ids: Sequence[int], **marks: bool) -> None:
+    """These rows no longer count; they stay as history."""
+    table = clinical_value_table
+    for some in _batches(ids):
+        connection.execute(update(table).where(table.c.id.in_(some)).values(current=False, **marks))
+
+
+def _batches(many: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (many[start : start + BATCH] for start in range(0, len(many), BATCH))
 
 
 def _refuse_ambiguous(values: Sequence[PatientValue], issuers: Mapping[str, set[str]]) -> None:
@@ -166,32 +197,38 @@ def _refuse_ambiguous(values: Sequence[PatientValue], issuers: Mapping[str, set[
         raise TableUnfit(values[0].dated.source, list(problems.values()))
 
 
-def _held(one: PatientValue, issuers: Mapping[str, set[str]]) -> bool:
-    held = issuers[one.patient_id]
-    return one.issuer in held if one.issuer else bool(held)
+def _once(values: Sequence[PatientValue], issuers: Mapping[str, set[str]]) -> list[PatientValue]:
+    """Each value once, whether its row names the issuer or not. Raises TableUnfit where two contradict each other."""
+    found: dict[_Place, PatientValue] = {}
+    problems = []
+    for one in values:
+        before = found.setdefault(_same(one, issuers)[0], one)
+        if before.dated.value != one.dated.value:
+            what = f"another value than row {before.line} gives this patient and day, the issuer named once"
+            problems.append(f"row {one.line}, column {one.dated.name}: {what}")
+    if problems:
+        raise TableUnfit(values[0].dated.source, problems)
+    return list(found.values())
 
 
-_Key = tuple[str, str, str, str]
+_Place = tuple[str, str, str, str]
 
 
-def _current(connection: Connection, ids: Sequence[str]) -> dict[_Key, Row[Any]]:
-    return {(row.patient_id, row.issuer, row.item, row.date): row for row in _currents(connection, ids)}
+def _current(connection: Connection, issuers: Mapping[str, set[str]]) -> dict[_Place, list[Row[Any]]]:
+    """The current rows of each held patient, item and day; the last of them counts."""
+    found: dict[_Place, list[Row[Any]]] = {}
+    for row in currents_of(connection, list(issuers)):
+        place = (row.patient_id, owner_of(row.patient_id, row.issuer, issuers), row.item, row.date)
+        found.setdefault(place, []).append(row)
+    return found
 
 
-def _currents(connection: Connection, ids: Sequence[str]) -> list[Row[Any]]:
-    """Current rows under these patient IDs, in the order in which they were imported."""
-    table = clinical_value_table
-    rows: list[Row[Any]] = []
-    for some in _batches(ids):
-        here = and_(table.c.patient_id.in_(some), table.c.current)
-        rows += connection.execute(select(table).where(here).order_by(table.c.id)).all()
-    return rows
-
-
-def _same(one: PatientValue) -> list[_Key]:
-    """The rows that a value may take the place of. One that names its exam replaces one that named none."""
+def _same(one: PatientValue, issuers: Mapping[str, set[str]]) -> list[_Place]:
+    """Its own place, and those whose rows it takes the place of too: one that names its exam replaces one that named
+    none."""
     names = [one.dated.name, *(stem for stem in Stem if one.dated.name in {stem.at(when) for when in TimePoint})]
-    return [(one.patient_id, one.issuer, str(name), one.dated.on.isoformat()) for name in names]
+    owner = owner_of(one.patient_id, one.issuer, issuers)
+    return [(one.patient_id, owner, str(name), one.dated.on.isoformat()) for name in names]
 
 
 def _replaced(old: Row[Any], new: str) -> Replaced:

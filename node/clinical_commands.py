@@ -1,7 +1,8 @@
-"""`restage clinical`: import a table of clinical values, show what is known of a patient, print an empty table."""
+"""`restage clinical`: import clinical values, show a patient's, take one back, print an empty table."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -57,15 +58,46 @@ def show(
     """What was imported of a patient: values with their dates, where and when they came from, what they replaced."""
     from node.app import opened
     from node.clinical import rows_of
+    from node.clinical_retraction import retracted
 
     with opened(_configured(config)) as (database, _), database.reading() as connection:
         rows = rows_of(connection, patient_id)
     if not rows:
         raise NotFound(f"no clinical value of patient {patient_id!r} was ever imported")
-    cells = [("item", "value", "of", "imported from", "at (UTC)", "issuer", ""), *map(_cells, rows)]
+    gone = retracted(rows)
+    cells = [("item", "value", "of", "imported from", "at (UTC)", "issuer", ""), *(_cells(row, gone) for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
     for row in cells:
         typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+@app.command()
+def retract(
+    patient_id: Annotated[str, typer.Argument(help="PatientID, as in `restage status`.", metavar="PATIENT_ID")],
+    item: Annotated[str, typer.Argument(help="The column, as `restage clinical show` names it.", metavar="ITEM")],
+    on: Annotated[str, typer.Option("--date", help="YYYY-MM-DD of the value; default: all days.", metavar="D")] = "",
+    issuer: Annotated[
+        str | None, typer.Option(help="IssuerOfPatientID, where several have this ID.", metavar="I")
+    ] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Take back what was imported of a patient by mistake: it stays as history and no longer counts, and the patient is
+    planned and, where that changes a result, scored again. A value that it had replaced does not come back: import it.
+    """
+    from node.app import opened
+    from node.clinical_file import counted
+    from node.clinical_retraction import Named, retract
+    from pipelines.clinical.items import ClinicalUnfit, read_day
+
+    try:
+        named = Named(patient_id, item, read_day(on) if on else None, issuer)
+    except ClinicalUnfit as unfit:
+        raise typer.BadParameter(f"--date: {unfit}") from unfit
+    with opened(_configured(config)) as (database, _):
+        rows = retract(database, named)
+    typer.echo(f"{counted(len(rows), 'value')} of patient {patient_id} taken back:")
+    for row in rows:
+        typer.echo(f"  {row.item} {row.value} of {row.date}, imported from {row.source}")
 
 
 @app.command()
@@ -77,9 +109,10 @@ def template() -> None:
     typer.echo(explanation(), err=True)
 
 
-def _cells(row: Any) -> tuple[str, ...]:
+def _cells(row: Any, gone: Collection[int]) -> tuple[str, ...]:
     at = datetime.fromtimestamp(row.imported_at, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    return (row.item, row.value, row.date, row.source, at, row.issuer, "" if row.current else "replaced")
+    fate = "" if row.current else "retracted" if row.id in gone else "replaced"
+    return (row.item, row.value, row.date, row.source, at, row.issuer, fate)
 
 
 def _configured(path: Path) -> Config:

@@ -35,6 +35,7 @@ PURE = {
 }
 STATE = {
     "node.clinical",
+    "node.clinical_retraction",
     "node.database",
     "node.schema",
     "node.due",

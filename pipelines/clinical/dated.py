@@ -1,7 +1,7 @@
 """Values with the day on which each was true, and which of them count for one pair of exams.
 
-A value of an exam counts for the exam that it names or lies near; markers and clinical stages before therapy; the rest
-by the newest. Nothing is used silently for another time than its own.
+A value of an exam counts for the exam that it names or lies near; markers and clinical stages before therapy; therapy,
+pathology and the like within the course of these exams. Nothing is used silently for another time than its own.
 """
 
 from __future__ import annotations
@@ -9,16 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from enum import StrEnum
 
+from pipelines.clinical.course import NEAR_EXAM, Course
 from pipelines.clinical.items import ClinicalUnfit
 from pipelines.clinical.phrase import phrase, written
 from pipelines.contract import CaseFiles, ClinicalRecord, Code, Item, Statement, TimePoint, Value
 
-NEAR_EXAM = timedelta(days=90)
-AFTER_BASELINE = timedelta(days=14)  # a marker drawn so soon after the baseline exam is still one of before therapy
-BEFORE_THERAPY = timedelta(days=180)  # an older marker or stage belongs to another course of the illness
 SUBJECT = "clinical record"
 
 
@@ -39,7 +37,7 @@ class Stem(StrEnum):
 
 Name = Item | Stem
 TIME_POINT_OF: Mapping[Item, TimePoint] = {stem.at(one): one for stem in Stem for one in TimePoint}
-PRETREATMENT = frozenset({Item.CEA, Item.CA19_9, Item.CT_STAGE, Item.CN_STAGE})
+NEAREST_FIRST = frozenset({Item.AGE_YEARS, *TIME_POINT_OF})  # the others: the newest first
 _STAGE = re.compile(r"(c|yp)[TN]\d")
 
 
@@ -57,6 +55,11 @@ class DatedValue:
         """Where it comes from: "of 2026-03-02, imported from labs.csv"."""
         return f"of {self.on}, imported from {self.source}"
 
+    @property
+    def day(self) -> date:
+        """The day that a course has or has not: of a value that is itself a day, that day."""
+        return self.value if isinstance(self.value, date) else self.on
+
 
 @dataclass(frozen=True)
 class Resolved:
@@ -64,31 +67,6 @@ class Resolved:
 
     record: ClinicalRecord
     statements: tuple[Statement, ...] = ()
-
-
-@dataclass(frozen=True)
-class Course:
-    """The days that order a course of therapy, as far as they are known."""
-
-    exams: Mapping[TimePoint, date]
-    start: date | None = None
-    end: date | None = None
-
-    def time_point(self, on: date) -> TimePoint | None:
-        """Of which exam a value of this day speaks: by therapy, else of the nearer one."""
-        if self.start is not None and on <= self.start:
-            return TimePoint.BASELINE
-        if self.end is not None and on >= self.end:
-            return TimePoint.RESTAGING
-        return min(self.exams, key=lambda one: abs(self.exams[one] - on), default=None)
-
-    @property
-    def before_therapy(self) -> tuple[date, date] | None:
-        """The first and the last day of a marker that is surely one of before this therapy."""
-        baseline = self.exams.get(TimePoint.BASELINE)
-        if self.start is not None:
-            return self.start - BEFORE_THERAPY, self.start
-        return None if baseline is None else (baseline - BEFORE_THERAPY, baseline + AFTER_BASELINE)
 
 
 def named(column: Name, exam: TimePoint | None) -> Name:
@@ -110,15 +88,14 @@ def record_of(values: Iterable[DatedValue], baseline: date | None, restaging: da
 
     A value of an exam counts where it lies at most 90 days from it, the nearest first. CEA, CA 19-9, cT and cN count up
     to the day on which therapy began or, where that is not known, up to 14 days after the baseline exam, and not where
-    they are more than 180 days older; everything else counts by its newest value. What an item has, and none of it
-    counts, is stated (CLINICAL_UNFIT).
+    they are more than 180 days older. An age counts within a year of the first exam, the nearest first. The rest counts
+    by its newest value within the course of these exams (:meth:`pipelines.clinical.course.Course.refusal`); sex always.
+    Of an item's values that do not count the newest is stated (CLINICAL_UNFIT); where another one counts, only if that
+    is older, and not of what goes by the nearest.
     """
     values = list(values)
     exams = {TimePoint.BASELINE: baseline, TimePoint.RESTAGING: restaging}
-    known = {time_point: on for time_point, on in exams.items() if on is not None}
-    days = therapy_days(values)
-    course = Course(known, days.day(Item.THERAPY_START), days.day(Item.THERAPY_END))
-    return _resolved(values, course)
+    return _resolved(values, _course(values, {one: on for one, on in exams.items() if on is not None}))
 
 
 def with_record(case: CaseFiles, values: Iterable[DatedValue]) -> CaseFiles:
@@ -129,7 +106,7 @@ def with_record(case: CaseFiles, values: Iterable[DatedValue]) -> CaseFiles:
 
 
 def therapy_days(values: Iterable[DatedValue]) -> ClinicalRecord:
-    """When therapy began and ended: those two items alone."""
+    """When therapy began and ended, by the newest values of all: whose exams they are near is not asked."""
     days = [one for one in values if one.name in (Item.THERAPY_START, Item.THERAPY_END)]
     return _resolved(days, Course({})).record
 
@@ -148,28 +125,38 @@ def _refines(fine: Value, coarse: Value) -> bool:
     return fine == coarse
 
 
-def _resolved(values: Sequence[DatedValue], course: Course) -> Resolved:
-    ranked: dict[Item, list[tuple[tuple[int, int], DatedValue]]] = {}
-    unused: dict[Item, DatedValue] = {}
+def _course(values: Collection[DatedValue], exams: Mapping[TimePoint, date]) -> Course:
+    """The course of these exams: when therapy began decides when it can have ended."""
+    course = Course(exams)
+    starts, ends = ([one for one in values if one.name is item] for item in (Item.THERAPY_START, Item.THERAPY_END))
+    course = replace(course, start=_resolved(starts, course).record.day(Item.THERAPY_START))
+    return replace(course, end=_resolved(ends, course).record.day(Item.THERAPY_END))
+
+
+def _resolved(values: Iterable[DatedValue], course: Course) -> Resolved:
+    found: dict[Item, list[DatedValue]] = {}
+    unused: dict[Item, tuple[DatedValue, str]] = {}
     for one in sorted(values, key=lambda one: (one.on, str(one.name), written(one.value), one.source)):
         item = _item(one, course)
         if item is None:
             continue
-        rank = _rank(item, one.on, course)
-        if rank is None:
-            unused[item] = one  # the newest of them
+        if why := _refusal(item, one, course):
+            unused[item] = one, why  # the newest of them
         else:
-            ranked.setdefault(item, []).append((rank, one))
+            found.setdefault(item, []).append(one)
     chosen: dict[Item, DatedValue] = {}
-    statements = [_unused(item, one, course) for item, one in unused.items() if item not in ranked]
-    for item, found in ranked.items():
-        best = min(rank for rank, _ in found)
-        equals = [one for rank, one in found if rank == best]
+    statements = []
+    for item, ones in found.items():
+        best = min(_rank(item, one.on, course) for one in ones)
+        equals = [one for one in ones if _rank(item, one.on, course) == best]
         value = finest([one.value for one in equals])
         if value is None:
             statements.append(_conflict(item, equals))
         else:
             chosen[item] = next(one for one in equals if one.value == value)
+    for item, (one, why) in unused.items():
+        if item not in found or (item not in NEAREST_FIRST and one.on > max(other.on for other in found[item])):
+            statements.append(_unused(item, one, why))
     order = [item for item in Item if item in chosen]
     record = ClinicalRecord(
         values={item: chosen[item].value for item in order},
@@ -189,29 +176,28 @@ def _item(one: DatedValue, course: Course) -> Item | None:
     return one.name.at(time_point)
 
 
-def _rank(item: Item, on: date, course: Course) -> tuple[int, int] | None:
-    """Which value of an item goes first (the lowest); None where one of this day does not count."""
-    if item in TIME_POINT_OF:
-        distance = abs(course.exams[TIME_POINT_OF[item]] - on)
-        return (distance.days, -on.toordinal()) if distance <= NEAR_EXAM else None
-    if item in PRETREATMENT:
-        window = course.before_therapy
-        if window is None or not window[0] <= on <= window[1]:
-            return None
-    return (0, -on.toordinal())
+def _refusal(item: Item, one: DatedValue, course: Course) -> str:
+    """Why a value does not count for these exams; '' where it does."""
+    time_point = TIME_POINT_OF.get(item)
+    if time_point is None:
+        return course.refusal(item, one.day)
+    exam = course.exams[time_point]
+    return (
+        f"more than {NEAR_EXAM.days} days from the {time_point} exam of {exam}"
+        if abs(exam - one.on) > NEAR_EXAM
+        else ""
+    )
 
 
-def _unused(item: Item, one: DatedValue, course: Course) -> Statement:
-    window = course.before_therapy
-    if item in TIME_POINT_OF:
-        time_point = TIME_POINT_OF[item]
-        why = f"more than {NEAR_EXAM.days} days from the {time_point} exam of {course.exams[time_point]}"
-    elif window is None:
-        why = "neither a baseline exam nor the day on which therapy began is known, so it may be of after therapy"
-    elif one.on > window[1]:
-        why = f"only what is of {window[1]} or earlier is surely of before therapy"
-    else:
-        why = f"more than {BEFORE_THERAPY.days} days before therapy"
+def _rank(item: Item, on: date, course: Course) -> tuple[int, int]:
+    """Which value of an item goes first (the lowest): the nearest to its exam, or the newest."""
+    exam = course.exams.get(TIME_POINT_OF[item]) if item in TIME_POINT_OF else None
+    if item is Item.AGE_YEARS:
+        exam = min(course.exams.values(), default=None)
+    return (0 if exam is None else abs(exam - on).days, -on.toordinal())
+
+
+def _unused(item: Item, one: DatedValue, why: str) -> Statement:
     reason = f"{phrase(item, one.value)} {one.origin}: not used, {why}"
     return Statement(Code.CLINICAL_UNFIT, f"{SUBJECT}: {item}", reason, warning=True)
 

@@ -118,6 +118,49 @@ def test_a_value_with_and_one_without_issuer_of_one_day_are_one_value_the_later_
     assert known(held) == {("cea_ng_ml", DRAWN): 9.0}
 
 
+def counting(bench: Bench) -> list[tuple[str, str]]:
+    """Issuer and value of every row that is marked as current."""
+    return [(row.issuer, row.value) for row in bench.rows(clinical_value_table) if row.current]
+
+
+def test_the_value_imported_last_counts_whether_its_row_names_the_issuer_or_not(held: Bench) -> None:
+    take(held, value(what=5.0))
+    named = take(held, value(what=7.0, issuer="HOSPITAL"))
+    again = take(held, value(what=5.0))
+    assert [(one.old, one.new) for one in named.replaced] == [("5", "7")]
+    assert (again.new, [(one.old, one.new) for one in again.replaced]) == (1, [("7", "5")])
+    assert known(held) == {("cea_ng_ml", DRAWN): 5.0}
+    assert counting(held) == [("", "5")]
+
+
+def test_the_value_that_counts_is_known_already_whichever_way_it_names_the_issuer(held: Bench) -> None:
+    take(held, value(what=7.0, issuer="HOSPITAL"))
+    assert take(held, value(what=7.0)).new == 0
+    assert counting(held) == [("HOSPITAL", "7")]
+
+
+def test_values_that_waited_under_both_names_are_replaced_together(bench: Bench) -> None:
+    take(bench, value(what=5.0))
+    take(bench, value(what=7.0, issuer="HOSPITAL"))
+    bench.receive(*exam(BASELINE))
+    bench.settle_and_plan()
+    done = take(bench, value(what=9.0))
+    assert [(one.old, one.new) for one in done.replaced] == [("7", "9")]
+    assert counting(bench) == [("", "9")]
+
+
+def test_a_value_of_an_issuer_who_is_not_held_stays_beside_the_one_that_counts(held: Bench) -> None:
+    take(held, value(what=5.0, issuer="ELSEWHERE"))
+    assert take(held, value(what=7.0)).replaced == ()
+    assert counting(held) == [("ELSEWHERE", "5"), ("", "7")]
+
+
+def test_one_table_gives_a_patient_one_value_of_a_day_however_it_names_the_issuer(held: Bench) -> None:
+    with pytest.raises(TableUnfit, match="another value than row 2 gives this patient and day"):
+        take(held, value(what=5.0), replace(value(what=7.0, issuer="HOSPITAL"), line=3))
+    assert take(held, value(what=5.0), value(what=5.0, issuer="HOSPITAL")).new == 1
+
+
 def test_where_two_issuers_have_one_id_a_value_must_name_one(held: Bench) -> None:
     take(held, value())
     other = PatientKey("P1", "OTHER")

@@ -95,6 +95,25 @@ def test_show_prints_values_with_source_and_time_and_what_was_replaced(
     assert isinstance(run("show", "P8", "--config", config).exception, NotFound)
 
 
+def test_retract_prints_what_no_longer_counts_and_show_remembers_it(config: Path, held: Bench, tmp_path: Path) -> None:
+    run("import", labs(tmp_path), "--config", config)
+    done = run("retract", "P1", "cea_ng_ml", "--date", "2024-01-09", "--config", config)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines() == [
+        "1 value of patient P1 taken back:",
+        "  cea_ng_ml 7.2 of 2024-01-09, imported from labs.csv",
+    ]
+    assert run("show", "P1", "--config", config).stdout.splitlines()[1].endswith("retracted")
+
+
+def test_retract_refuses_what_is_not_there_and_a_day_that_is_none(config: Path, held: Bench, tmp_path: Path) -> None:
+    run("import", labs(tmp_path), "--config", config)
+    refused = run("retract", "P1", "ypn_stage", "--config", config).exception
+    assert isinstance(refused, NotFound) and "there is cea_ng_ml of 2024-01-09" in str(refused)
+    assert run("retract", "P1", "cea_ng_ml", "--date", "9.1.2024", "--config", config).exit_code == 2
+    assert "no longer counts" in " ".join(run("retract", "--help").stdout.split())
+
+
 def test_the_template_is_one_line_on_standard_output() -> None:
     done = run("template")
     assert done.stdout.startswith("patient_id,issuer,date,exam,") and done.stdout.count("\n") == 1
