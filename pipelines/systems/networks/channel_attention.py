@@ -109,10 +109,10 @@ class ChannelAttentionLayer(torch.nn.Module):
         similarity = torch.einsum("bnhc,bnha->bhca", queries / scale, keys)
         weights = torch.softmax(self.similarity_norm(similarity), dim=-1)
         told: torch.Tensor = torch.einsum("bhca,bnha->bnc", weights.to(values.dtype), values)
-        return told.div(self.heads)
+        return told / self.heads
 
     def _split(self, values: torch.Tensor) -> torch.Tensor:
-        return values.unflatten(-1, (self.heads, -1))
+        return values.view(*values.shape[:-1], self.heads, -1)
 
 
 def _each(size: ChannelAttentionSize, make: Callable[[], torch.nn.Module]) -> torch.nn.ModuleList:
