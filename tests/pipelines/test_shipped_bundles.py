@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -58,7 +59,7 @@ def test_all_bundles_together_stay_below_twelve_megabytes() -> None:
 def test_a_bundle_says_that_it_was_trained_on_phantoms_and_how(name: str) -> None:
     m = load_bundle(PACKAGED / name).manifest
     assert m.phantom_trained
-    assert m.cohort.startswith("simulated cohort (restage phantom), 5")
+    assert re.fullmatch(r"simulated cohort \(restage phantom\), \d{3} patients, 3 sites", m.cohort)
     assert {"seed", "threads", "folds_sha256", "settings"} <= set(m.training)
     assert m.limits
     assert m.intended_use.endswith("Research only.")
