@@ -146,14 +146,15 @@ def save_bundle(folder: Path, manifest: Manifest, weights: Mapping[str, Weights]
     """Write a bundle, whole or not at all, over an earlier one of the same folder; return it verified.
 
     ``weights``: file stem to tensors. The bytes depend on the content alone, so that the same training gives the same
-    files.
+    files. At every moment the earlier bundle or the new one is on disk: where a kill leaves none at ``folder`` itself,
+    the earlier one is beside it as ``.NAME.old``, and the next call puts it back first.
     """
-    if (folder / MANIFEST).is_file():
-        keep: Path | None = folder
-    elif folder.exists() and any(folder.iterdir()):
+    old = folder.with_name(f".{folder.name}.old")
+    if old.is_dir() and not _filled(folder):
+        old.replace(folder)
+    if _filled(folder) and not (folder / MANIFEST).is_file():
         raise BundleError(folder, "is not empty and not a bundle", "give another folder")
-    else:
-        keep = None
+    shutil.rmtree(old, ignore_errors=True)
     content = {f"{stem}.safetensors": _safetensors(tensors) for stem, tensors in weights.items()}
     files = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(content.items())}
     manifest = replace(manifest, files=files)
@@ -164,12 +165,15 @@ def save_bundle(folder: Path, manifest: Manifest, weights: Mapping[str, Weights]
         (draft / name).write_bytes(data)
     described = {"format": FORMAT, "digest": _digest(manifest)} | asdict(manifest)
     (draft / MANIFEST).write_text(json.dumps(described, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    if keep is not None:
-        shutil.rmtree(keep)
-    elif folder.exists():
-        folder.rmdir()
-    draft.rename(folder)
+    if folder.exists():
+        folder.replace(old)
+    draft.replace(folder)
+    shutil.rmtree(old, ignore_errors=True)
     return load_bundle(folder)
+
+
+def _filled(folder: Path) -> bool:
+    return folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
 
 
 def _manifest(raw: Any, path: Path) -> Manifest:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 from pipelines.contract import ClinicalRecord, TimePoint
@@ -23,8 +24,8 @@ class CohortPatient:
     """One row of ``cohort.csv``. ``line``: its line in the file, the header being line 1.
 
     ``exams``: folders, those there are. ``truth``: mask files of a simulated patient. An outcome is None where it is
-    not known. ``excluded``: why its owner leaves this patient out, or ''. ``sources``: SHA-256 of each exam's files
-    and its truth, as they were when the cohort was read.
+    not known. ``excluded``: why its owner leaves this patient out, or ''. ``days``: of the exams, where the row gives
+    them. ``sources``: SHA-256 of each exam's files and its truth, as they were when the cohort was read.
     """
 
     line: int
@@ -38,6 +39,7 @@ class CohortPatient:
     metastasis: FollowUp | None = None
     recurrence: FollowUp | None = None
     excluded: str = ""
+    days: Mapping[TimePoint, date] = field(default_factory=dict)
     sources: Mapping[TimePoint, str] = field(default_factory=dict)
 
 

@@ -36,7 +36,8 @@ def check_together(row: Row, patient: CohortPatient) -> None:
 
 
 def _check_days(row: Row, patient: CohortPatient) -> None:
-    days: dict[str, date | None] = {column: row.day(column) for column in EXAM_DATES}
+    days: dict[str, date | None] = {column: patient.days.get(when) for when, column in EXAM_DATES.items()}
+    days[FOLLOW_UP_DATE] = row.day(FOLLOW_UP_DATE)
     days |= {item: patient.record.day(item) for item in (Item.THERAPY_START, Item.THERAPY_END, Item.SURGERY_DATE)}
     for later, earlier, same in ORDER:
         second, first = days[later], days[earlier]

@@ -39,7 +39,7 @@ class Cut(Protocol):
 class PreparedPatient:
     """A patient with an entry per exam that the cut reads; ``refusal``: why the patient cannot be used, or ''.
 
-    ``beds``: exams in which a segmenter found no tumour, and that were read where the baseline's tumour lay.
+    ``beds``: exams in which a reader or a segmenter found no tumour, and that were read in the tumour bed.
     """
 
     patient: CohortPatient

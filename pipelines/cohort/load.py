@@ -16,6 +16,7 @@ from pipelines.contract import Code, Exam, ExamFiles, InputUnfit, Mask, MaskArra
 from pipelines.exam import exam_files
 from pipelines.headers.files import UNREADABLE
 from pipelines.inputs.input_cache import Preparation
+from pipelines.masks.annotations import DEFAULT_ROI_PATTERN, is_meant
 from pipelines.masks.truth_mask import read_truth
 from pipelines.masks.tumour_bed import outlined, tumour_bed
 from pipelines.quality import admitted, assess_target
@@ -43,9 +44,13 @@ class Seen:
 def exam_with_truth(patient: CohortPatient, time_point: TimePoint, preparation: Preparation) -> Seen:
     """The exam with its reader's mask or, where no reader drew one, the truth of a simulated patient.
 
-    Raises InputUnfit where the exam cannot be used, or has neither.
+    After therapy a reader draws nothing where no tumour is left: without a truth such an exam is looked at in the
+    tumour bed, or training would leave out those who responded best.
+    Raises InputUnfit where the exam cannot be used, or there is nothing to look at.
     """
     exam, _ = load_exam(_files(patient, time_point), segmenter=None, preparation=preparation)
+    if exam.mask is None and _left_undrawn(exam, patient):
+        return _in_bed(exam, exam_with_truth(patient, TimePoint.BASELINE, preparation).exam)
     if exam.mask is None:
         exam = replace(exam, mask=_truth(exam, patient.truth.get(time_point)))
         exam, _ = admitted(exam, assess_target(exam))
@@ -67,8 +72,23 @@ def exam_with_outline(
     if time_point is TimePoint.BASELINE or TimePoint.BASELINE not in patient.exams:
         raise InputUnfit(*_why_no_mask(statements))
     before, stated = load_exam(_files(patient, TimePoint.BASELINE), segmenter, preparation=preparation)
-    if before.mask is None or not outlined(before):
+    if not outlined(before):
         raise InputUnfit(*_why_no_mask(stated))
+    return _in_bed(exam, before)
+
+
+def _left_undrawn(exam: Exam, patient: CohortPatient) -> bool:
+    """Whether this is an exam after therapy in which the reader meant nothing as the tumour. A mask that cannot be used
+    is none the less one, and of a simulated patient the truth is known."""
+    files = exam.files
+    if files.time_point is TimePoint.BASELINE or not patient.exams.keys() >= set(TimePoint) or patient.truth:
+        return False
+    return not any(is_meant(path, files.study_uids, DEFAULT_ROI_PATTERN) for path in files.annotations)
+
+
+def _in_bed(exam: Exam, before: Exam) -> Seen:
+    """The exam after therapy, looked at where the outlined tumour of the exam before it lay."""
+    assert before.mask is not None
     bed = tumour_bed(before, before.mask, exam, align_exams(before.t2, exam.t2))
     exam, _ = admitted(exam, assess_target(replace(exam, bed=bed)))
     return Seen(exam, bed.array, bed=True)

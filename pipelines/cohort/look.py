@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipelines.cohort.origin import Origin
 from pipelines.contract import ExamFiles, MaskArray, ModelInputs
 from pipelines.inputs.cache import Cache, Entry
 from pipelines.inputs.input_cache import from_entry, inputs_key, to_entry
@@ -17,10 +18,12 @@ from pipelines.inputs.input_cache import from_entry, inputs_key, to_entry
 
 @dataclass(frozen=True)
 class Look:
-    """An exam's model inputs as the quality gate left them, the mask on its T2 grid; ``bed``: it is a tumour bed."""
+    """An exam's model inputs as the quality gate left them, the mask on its T2 grid, whose exam it is and of which day;
+    ``bed``: the mask is a tumour bed."""
 
     inputs: ModelInputs
     mask: MaskArray
+    origin: Origin
     bed: bool = False
 
 
@@ -32,6 +35,7 @@ def keep_look(cache: Cache, key: str, look: Look, files: ExamFiles) -> None:
     same = stored is not None and stored.described == dict(own.described) and set(stored.arrays) == set(own.arrays)
     mask = {"mask": np.packbits(look.mask)}
     described = {"refusal": "", "bed": look.bed, "shape": list(look.mask.shape), "shared": shared if same else ""}
+    described |= {"origin": look.origin.as_json()}
     cache.write(key, Entry(mask if same else {**own.arrays, **mask}, described | {"inputs": dict(own.described)}))
 
 
@@ -53,4 +57,4 @@ def kept_look(cache: Cache, key: str) -> Look | str | None:
         return None
     shape = tuple(said["shape"])
     mask = np.unpackbits(entry.arrays["mask"], count=int(np.prod(shape))).reshape(shape).astype(bool)
-    return Look(from_entry(source), mask, bool(said["bed"]))
+    return Look(from_entry(source), mask, Origin.from_json(said["origin"]), bool(said["bed"]))

@@ -24,6 +24,7 @@ from pipelines.cohort.cohort import Cohort, CohortPatient
 from pipelines.cohort.cut import Cut, PreparedPatient
 from pipelines.cohort.load import Drawing, Seen, exam_with_outline, exam_with_truth
 from pipelines.cohort.look import Look, keep_look, keep_refusal, kept_look
+from pipelines.cohort.origin import Origin, contradictions
 from pipelines.cohort.read import source_digest
 from pipelines.contract import Code, InputUnfit, TimePoint
 from pipelines.inputs.cache import Cache, Entry, key_of
@@ -33,7 +34,7 @@ from pipelines.inputs.model_inputs import VERSION as INPUTS_VERSION
 from pipelines.progress import Progress, silent
 from pipelines.quality.limits import VERSION as QUALITY_VERSION
 
-VERSION = 5
+VERSION = 6
 """Raised whenever the code below makes another entry from the same exam and cut."""
 CACHE = ".cache"
 READER: Literal["reader"] = "reader"
@@ -46,12 +47,14 @@ class Preparing:
 
     ``workers``: processes, which change nothing in the result. ``masks``: "reader" takes the reader's mask, or the
     truth of a simulated patient; the bundle of a segmenter has it draw every tumour that no reader outlined, even
-    where the truth is known.
+    where the truth is known. ``beds``: with readers' masks, whether a restaging exam in which the reader drew nothing
+    is read in the tumour bed, as the node reads it; what learns to outline tumours must not see one.
     """
 
     workers: int = 1
     progress: Progress = silent
     masks: Literal["reader"] | Bundle = READER
+    beds: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class _Task:
     look_key: str
     cache: Path
     drawing: Drawing | None
+    beds: bool
 
 
 @dataclass(frozen=True)
@@ -73,18 +77,20 @@ class _Done:
     refusal: str = ""
     bed: bool = False
     lasting: bool = True
+    origin: Origin | None = None
 
 
 def prepare(cohort: Cohort, patients: Sequence[CohortPatient], cut: Cut, run: Preparing) -> tuple[PreparedPatient, ...]:
     """The given patients of a cohort, in their order, with an entry per exam that the cut reads.
 
     An exam that cannot be used is left out, and its patient has the reason in ``refusal``; other exams of the same
-    patient are there. ``cut`` travels to other processes: a plain record, defined in a module.
+    patient are there, unless exams contradict each other or their row. ``cut`` travels to other processes: a plain
+    record, defined in a module.
     """
     drawing = None if isinstance(run.masks, str) else Drawing(run.masks.folder, run.masks.weights_digest)
     folder = cohort.folder / CACHE
     tasks = [
-        _task(patient, time_point, cut, folder, drawing)
+        _task(patient, time_point, cut, folder, (drawing, run.beds or drawing is not None))
         for patient in patients
         for time_point in TimePoint
         if time_point in cut.time_points and time_point in patient.exams
@@ -108,6 +114,7 @@ def _gathered(patient: CohortPatient, cut: Cut, made: Mapping[tuple[str, TimePoi
     exams: dict[TimePoint, Entry] = {}
     beds = set()
     refusals = []
+    origins: dict[TimePoint, Origin] = {}
     for time_point in TimePoint:
         done = made.get((patient.patient_id, time_point))
         if time_point not in cut.time_points:
@@ -119,12 +126,18 @@ def _gathered(patient: CohortPatient, cut: Cut, made: Mapping[tuple[str, TimePoi
         else:
             exams[time_point] = done.entry
             beds |= {time_point} if done.bed else set()
+            origins |= {} if done.origin is None else {time_point: done.origin}
+    if found := list(contradictions(patient, origins)):
+        return PreparedPatient(patient, {}, "; ".join([*refusals, *found]))
     return PreparedPatient(patient, exams, "; ".join(refusals), frozenset(beds))
 
 
-def _task(patient: CohortPatient, time_point: TimePoint, cut: Cut, folder: Path, drawing: Drawing | None) -> _Task:
-    # A segmenter that finds nothing after therapy looks at the baseline exam.
-    read = {time_point} if drawing is None else {time_point, TimePoint.BASELINE}
+def _task(
+    patient: CohortPatient, time_point: TimePoint, cut: Cut, folder: Path, masks: tuple[Drawing | None, bool]
+) -> _Task:
+    drawing, beds = masks
+    # Where nothing is outlined after therapy, the baseline exam is looked at.
+    read = {time_point, TimePoint.BASELINE}
     sources = [_source(patient, when) for when in TimePoint if when in read and when in patient.exams]
     seen = {
         "versions": [VERSION, INPUTS_VERSION, QUALITY_VERSION],
@@ -132,8 +145,8 @@ def _task(patient: CohortPatient, time_point: TimePoint, cut: Cut, folder: Path,
         "exam": f"{patient.patient_id}/{time_point}",
         "masks": READER if drawing is None else drawing.digest,
     }
-    key = key_of(sources, seen | {"cut": [cut.name, dict(cut.parameters())]})
-    return _Task(patient, time_point, cut, key, key_of(sources, seen | {"look": True}), folder, drawing)
+    key = key_of(sources, seen | {"cut": [cut.name, dict(cut.parameters())], "beds": beds})
+    return _Task(patient, time_point, cut, key, key_of(sources, seen | {"look": True}), folder, drawing, beds)
 
 
 def _source(patient: CohortPatient, time_point: TimePoint) -> str:
@@ -145,7 +158,8 @@ def _kept(task: _Task) -> _Done | None:
     if entry is None:
         return None
     said = entry.described
-    return _Done(Entry(entry.arrays, said["cut"]), said["refusal"], said["bed"])
+    origin = Origin.from_json(said["origin"]) if said["origin"] else None
+    return _Done(Entry(entry.arrays, said["cut"]), said["refusal"], said["bed"], origin=origin)
 
 
 def _run(tasks: list[_Task], workers: int) -> Iterator[tuple[str, _Done]]:
@@ -167,14 +181,17 @@ def _prepare(task: _Task) -> tuple[str, _Done]:
         look = _look(task, cache)
         if isinstance(look, str):
             done = _Done(Entry({}, {}), look)
+        elif look.bed and not task.beds:
+            done = _Done(Entry({}, {}), f"{Code.NO_MASK}: the reader outlined no tumour")
         else:
-            done = _Done(task.cut.cut(look.inputs, look.mask, _generator(task)), bed=look.bed)
+            done = _Done(task.cut.cut(look.inputs, look.mask, _generator(task)), bed=look.bed, origin=look.origin)
     except InputUnfit as unfit:
         done = _Done(Entry({}, {}), str(unfit))
     except OSError as error:  # the disk may have failed only today: not kept
         done = _Done(Entry({}, {}), f"{Code.PIXELS_UNREADABLE}: the exam cannot be read ({error})", lasting=False)
     if done.lasting:
-        described = {"refusal": done.refusal, "bed": done.bed, "cut": dict(done.entry.described)}
+        origin = None if done.origin is None else done.origin.as_json()
+        described = {"refusal": done.refusal, "bed": done.bed, "origin": origin, "cut": dict(done.entry.described)}
         cache.write(task.key, Entry(done.entry.arrays, described))
     return task.key, done
 
@@ -189,7 +206,7 @@ def _look(task: _Task, cache: Cache) -> Look | str:
     except InputUnfit as unfit:
         keep_refusal(cache, task.look_key, str(unfit))
         return str(unfit)
-    look = Look(inputs_of(seen.exam), seen.mask, seen.bed)
+    look = Look(inputs_of(seen.exam), seen.mask, Origin.of(seen.exam.files), seen.bed)
     keep_look(cache, task.look_key, look, seen.exam.files)
     return look
 

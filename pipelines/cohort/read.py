@@ -13,7 +13,7 @@
 ``metastasis_months``                  from surgery to distant metastasis, or to when the patient was last known free
 ``metastasis_event``                   1 where the metastasis was seen, 0 where it was not (censored)
 ``dfs_months``, ``dfs_event``          the same for recurrence or death (disease-free survival)
-``baseline_date``, ``restaging_date``  days of the exams, for checks
+``baseline_date``, ``restaging_date``  days of the exams, checked against their study dates
 ``follow_up_date``                     day when the patient was last seen, for checks
 clinical items                         as :class:`pipelines.contract.Item` names them (``therapy``, ``surgery_date``,
                                        ``ct_stage``, ``cea_ng_ml``, ``trg_ajcc`` …); what each may say stands in
@@ -22,7 +22,8 @@ clinical items                         as :class:`pipelines.contract.Item` names
 =====================================  ================================================================================
 
 Flags are 1 or 0, days YYYY-MM-DD, months decimal numbers. A column ``trg…`` other than those of the four known schemes
-is refused: its grades might run in the other direction.
+is refused: its grades might run in the other direction. So is a name that is one of these but for spaces or capitals:
+an excluded patient would be used.
 
 Masks are the reader's (SEG or RTSTRUCT in the exam's folder) or, in simulated cohorts, the truth beside it in
 ``PATIENT/truth/{baseline,restaging}.dcm`` (SEG).
@@ -40,8 +41,9 @@ from pathlib import Path
 from pipelines.clinical.items import TRG_SCHEMES
 from pipelines.cohort.cohort import Cohort, CohortPatient
 from pipelines.cohort.contradictions import check_together
-from pipelines.cohort.row import Row, read_patient
-from pipelines.contract import TimePoint
+from pipelines.cohort.origin import given_twice
+from pipelines.cohort.row import EXAM_DATES, FOLLOW_UP_DATE, Row, read_patient
+from pipelines.contract import Item, TimePoint
 from pipelines.inputs.cache import file_digest, folder_digest
 from pipelines.phantom.oracle import CohortTruth, read_truth
 from pipelines.phantom.row import PROBABILITY_COLUMNS
@@ -51,6 +53,13 @@ REQUIRED = ("patient_id", "site", "baseline", "restaging")
 PROBABILITIES = ("p_good_response", *PROBABILITY_COLUMNS.values())
 HAZARDS = ("hazard_metastasis", "hazard_local_recurrence", "hazard_death")
 TRUTH = (*PROBABILITY_COLUMNS.values(), *HAZARDS, "observed_months")
+OUTCOMES = (
+    *("good_response", "complete_response"),
+    *("metastasis_months", "metastasis_event", "dfs_months", "dfs_event"),
+)
+KNOWN = frozenset(
+    {*REQUIRED, "excluded", *OUTCOMES, *EXAM_DATES.values(), FOLLOW_UP_DATE, *map(str, Item), *PROBABILITIES, *TRUTH}
+)
 _SURPLUS = "surplus cells"
 
 
@@ -97,15 +106,14 @@ def read_table(folder: Path) -> Table:
         raise CohortError(file, ["the file does not exist; a cohort folder holds cohort.csv"]) from error
     except UnicodeDecodeError as error:
         raise CohortError(file, [f"is not UTF-8 ({error.reason}); save it as UTF-8"]) from error
-    reader = csv.DictReader(io.StringIO(text, newline=""), restkey=_SURPLUS)
-    columns = tuple(reader.fieldnames or ())
-    problems = list(_column_problems(columns))
+    columns, rows, problems = _rows(text)
+    problems = [*problems, *_column_problems(columns)]
     if any(name not in columns for name in REQUIRED):
         raise CohortError(file, problems)
     patients = []
     read = []
-    for cells in reader:
-        row, problem = _row(reader.line_num, cells, columns)
+    for line, cells in rows:
+        row, problem = _row(line, cells, columns)
         problems += problem
         if problem:
             continue
@@ -122,8 +130,13 @@ def read_table(folder: Path) -> Table:
 
 
 def whole(folder: Path, table: Table) -> Cohort:
-    """The cohort of a table without problems; reads every exam's files, for the digest."""
+    """The cohort of a table without problems; reads every exam's files, for the digest.
+
+    Raises CohortError where the files of an exam are those of another one.
+    """
     patients = tuple(replace(patient, sources=_sources(patient)) for patient in table.patients)
+    if twice := list(given_twice(patients)):
+        raise CohortError(table.file, twice)
     digest = hashlib.sha256(table.file.read_bytes())
     for patient in patients:
         for time_point, source in patient.sources.items():
@@ -156,11 +169,33 @@ def _column_problems(columns: Sequence[str]) -> Iterator[str]:
     yield from (f"row 1: column '{name}' is there {columns.count(name)} times" for name in twice)
     known = [str(item) for item in TRG_SCHEMES]
     for name in columns:
-        if name.strip().lower().startswith("trg") and name not in known:
+        plain = name.strip().lower()
+        if name not in KNOWN and plain in KNOWN and not plain.startswith("trg"):
+            yield f"row 1: column '{name}' would be ignored: write it as '{plain}', without spaces or capitals"
+        if plain.startswith("trg") and name not in known:
             yield (
                 f"row 1: column '{name}' is of no known scheme of tumour regression grades, and schemes run in "
                 f"different directions; the columns are {', '.join(known)}"
             )
+
+
+def _rows(text: str) -> tuple[tuple[str, ...], list[tuple[int, dict[str, str | None]]], list[str]]:
+    """Column names, rows with their lines, and from which row on the text is no CSV: a quote that is never closed would
+    swallow every row that follows it."""
+    reader = csv.DictReader(io.StringIO(text, newline=""), restkey=_SURPLUS, strict=True)
+    columns: tuple[str, ...] = ()
+    rows: list[tuple[int, dict[str, str | None]]] = []
+    begun = 1
+    try:
+        columns = tuple(reader.fieldnames or ())
+        begun = reader.line_num + 1
+        for cells in reader:
+            rows.append((reader.line_num, cells))
+            begun = reader.line_num + 1
+    except csv.Error as error:
+        said = f"the quotes do not match ({error}); from here on no row was read"
+        return columns, rows, [f"row {begun}: {said}"]
+    return columns, rows, []
 
 
 def _row(line: int, cells: dict[str, str | None], columns: Sequence[str]) -> tuple[Row, list[str]]:

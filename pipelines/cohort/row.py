@@ -13,7 +13,7 @@ from pipelines.cohort.cohort import CohortPatient, FollowUp
 from pipelines.contract import ClinicalRecord, Item, TimePoint, Value
 
 BASELINE_DATE, RESTAGING_DATE, FOLLOW_UP_DATE = "baseline_date", "restaging_date", "follow_up_date"
-EXAM_DATES = (BASELINE_DATE, RESTAGING_DATE, FOLLOW_UP_DATE)
+EXAM_DATES = {TimePoint.BASELINE: BASELINE_DATE, TimePoint.RESTAGING: RESTAGING_DATE}
 FLAGS = {"1": True, "true": True, "0": False, "false": False}
 LONGEST_MONTHS = 600.0
 
@@ -125,4 +125,5 @@ def read_patient(folder: Path, row: Row) -> CohortPatient:
         metastasis=row.follow_up("metastasis"),
         recurrence=row.follow_up("dfs"),
         excluded=excluded,
+        days={time_point: day for time_point, column in EXAM_DATES.items() if (day := row.day(column)) is not None},
     )

@@ -34,9 +34,10 @@ class Times:
 
     @property
     def status(self) -> Numbers:
-        """1: event by 36 months; 0: known to be free of it until then; NaN: censored before, so nobody knows."""
-        early = self.months <= HORIZON
-        return np.where(early & self.event, 1.0, np.where(early, np.nan, 0.0))
+        """1: event by 36 months; 0: known to be free of it then, censored on that very day included; NaN: censored
+        before, so nobody knows."""
+        early = self.event & (self.months <= HORIZON)
+        return np.where(early, 1.0, np.where(self.months >= HORIZON, 0.0, np.nan))
 
 
 def fit_cox(

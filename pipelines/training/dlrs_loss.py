@@ -44,15 +44,18 @@ def cox_loss(features: float) -> Loss:
 
 
 def three_year_loss(horizon: float, features: float = 0.0) -> Loss:
-    """Cross-entropy of the event by ``horizon`` months (the paper). Whom was censored before counts for nothing."""
+    """Cross-entropy of the event by ``horizon`` months (the paper).
+
+    Whoever was censored before counts for nothing; at ``horizon`` itself it is known that there was no event by then.
+    """
 
     def loss(output: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         months, event = targets[:, MONTHS], targets[:, EVENT] > 0
-        known = event & (months <= horizon) | (months > horizon)
+        had = event & (months <= horizon)
+        known = had | (months >= horizon)
         found = output[:, RISK].sum() * 0.0
         if known.any():
-            label = (event & (months <= horizon)).float()
-            found = binary_cross_entropy_with_logits(output[known, RISK], label[known])
+            found = binary_cross_entropy_with_logits(output[known, RISK], had.float()[known])
         return found + _of_features(output, targets, features)
 
     return loss

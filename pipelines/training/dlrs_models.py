@@ -83,8 +83,14 @@ def known_of(patients: Sequence[PreparedPatient], probability: Mapping[Modality,
 
 
 def fit_stage(known: Known, times: Times, folds: NDArray[np.intp], settings: DlrsSettings) -> CoxStage:
-    """Every model of the bundle, and its out-of-fold figures; a set of items that too few patients have gets none."""
+    """Every model of the bundle, and its out-of-fold figures.
+
+    A set of items that too few patients have gets none, nor does one whose model was shrunk until no coefficient moves
+    the risk; where that is so of the measured features, no model has them. ``scoring`` may then be empty.
+    """
     features, score = measured_score(known.features, times, folds, settings.measured_penalty)
+    if not features.coefficients.any():
+        score = np.full_like(score, np.nan)
     known = Known({**known.covariates, MEASURED: score}, known.features)
     models: dict[str, CoxModel] = {FEATURES: features}
     rules: dict[str, ModelRule] = {}
@@ -100,6 +106,8 @@ def fit_stage(known: Known, times: Times, folds: NDArray[np.intp], settings: Dlr
             model = fit_cox(rule.covariates, values[rows], own, settings.penalty)
             found = out_of_fold(rule.covariates, values[rows], own, folds[rows], settings.penalty)
         except ConvergenceError:  # a covariate that separates the few who have the event: no model of this set
+            continue
+        if not model.coefficients.any():
             continue
         models[rule.name], rules[rule.name] = model, rule
         log_hazard[rule.name], probability[rule.name] = (_spread(one, rows) for one in found)
@@ -136,6 +144,8 @@ def axes_of(known: Known) -> dict[str, Axis]:
     axes = {}
     for name, values in known.covariates.items():
         seen = values[np.isfinite(values)]
+        if not seen.size:  # no model has it
+            continue
         if name in AXIS_WORDS:
             axes[name] = numeric_axis(name, AXIS_WORDS[name], seen)
         elif name in STAGES:
@@ -150,7 +160,12 @@ def axes_of(known: Known) -> dict[str, Axis]:
 
 
 def _enough(times: Times, rows: NDArray[np.bool_], folds: NDArray[np.intp]) -> bool:
-    """Whether there is an event to learn from in the rest of every fold, and enough of them in all."""
+    """Whether there is an event to learn from in the rest of every fold, and enough of them in all.
+
+    A cut-off also needs some who had it by 36 months, and some who are known to be free of it then.
+    """
+    if not {0.0, 1.0} <= set(times.of(rows).status.tolist()):
+        return False
     events = rows & times.event
     parts = np.unique(folds)
     return int(events.sum()) >= LEAST_EVENTS and all(

@@ -47,6 +47,10 @@ LIMITS = (
     "cause-specific: death without metastasis counts as censored; no adjuvant therapy is known to it; the stacks of "
     "the networks hold at most the central slices of a long tumour"
 )
+NOTHING_FOUND = (
+    "column 'metastasis_months': image and clinical values predict nothing in this cohort: every Cox model was shrunk "
+    "until nothing moves its risk, so none is left to score with"
+)
 KNOWN_AS = {1.0: "had metastasis within 36 months", 0.0: "are known to be free of it until then"}
 
 
@@ -74,7 +78,10 @@ def train_prepared(
     how: tuple[TrainingSettings, DlrsSettings],
     progress: Progress,
 ) -> Bundle:
-    """Train on prepared patients and write the bundle; those refused are named in it."""
+    """Train on prepared patients and write the bundle; those refused are named in it.
+
+    Raises CohortError where too few patients can be used, or no model is left that moves the risk.
+    """
     settings, own = how
     patients = [patient for patient in prepared if not patient.refusal]
     _demand_enough(cohort, patients, prepared, own)
@@ -86,6 +93,8 @@ def train_prepared(
         networks = train_networks(patients, plan, Run(settings.device, keep, progress))
     progress("fitting the Cox models", 0, 1)
     stage = fit_stage(known_of(patients, networks.probability), times_of(patients), folds, own)
+    if not stage.scoring:
+        raise CohortError(cohort.folder / FILE, [NOTHING_FOUND])
     progress("fitting the Cox models", 1, 1)
     manifest = _manifest(
         cohort,

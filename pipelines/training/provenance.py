@@ -40,7 +40,13 @@ def provenance(
         "sites": dict(sorted(Counter(one.patient.site for one in patients).items())),
         "therapies": _counted(patients, Item.THERAPY),
         "histologies": _counted(patients, Item.HISTOLOGY),
-    }
+    } | _beds(patients)
+
+
+def _beds(patients: Sequence[PreparedPatient]) -> dict[str, Any]:
+    """How many exams were learnt from in the tumour bed, by time point; said where there are any."""
+    counted = Counter(str(when) for one in patients for when in one.beds)
+    return {"tumour_beds": dict(sorted(counted.items()))} if counted else {}
 
 
 def _counted(patients: Sequence[PreparedPatient], item: Item) -> dict[str, int]:

@@ -58,6 +58,13 @@ def enough(labels: Labels, folds: int, inner_folds: int) -> bool:
     return min(int(labels.sum()), int((~labels).sum())) >= max(2 * folds, 2 * inner_folds)
 
 
+def _in_every_rest(plan: Plan, rows: NDArray[np.intp]) -> bool:
+    """Whether both outcomes are in the rest of every fold, which were dealt without asking who has a sequence."""
+    labels, folds = plan.labels[rows], plan.folds[rows]
+    rests = (labels[folds != fold] for fold in range(plan.settings.folds))
+    return plan.settings.folds == 1 or all(rest.any() and not rest.all() for rest in rests)
+
+
 def train_networks(patients: Sequence[PreparedPatient], plan: Plan, run: Run) -> TrainedNetworks:
     """Every network of every fold, fitted on the patients of the other folds alone.
 
@@ -68,7 +75,7 @@ def train_networks(patients: Sequence[PreparedPatient], plan: Plan, run: Run) ->
     trained: dict[str, Fitted] = {}
     for index, (time_point, sequence) in enumerate((t, s) for s in signature_inputs.Sequence for t in TimePoint):
         rows = with_sequence(patients, sequence)
-        if not enough(plan.labels[rows], plan.settings.folds, 1):
+        if not enough(plan.labels[rows], plan.settings.folds, 1) or not _in_every_rest(plan, rows):
             continue
         name, signature = signature_name(time_point, sequence), Signature(time_point, sequence)
         own = [patients[int(row)] for row in rows]
@@ -89,7 +96,10 @@ def _folds(
     seeded: tuple[Plan, int],
     run: Run,
 ) -> Iterator[tuple[int, Fitted, NDArray[np.intp], NDArray[np.float64]]]:
-    """Per fold: its network, the rows of ``own`` held out, and their signatures (rows, views)."""
+    """Per fold: its network, the rows of ``own`` held out, and their signatures (rows, views).
+
+    A fold in which nobody has the sequence holds nobody out; its network is there, as a bundle has one of every fold.
+    """
     plan, offset = seeded
     labels, folds = plan.labels[rows], plan.folds[rows]
     for fold in range(plan.settings.folds):
@@ -136,7 +146,9 @@ def _inner(
 def predicted(
     network: torch.nn.Module, examples: SignatureExamples, rows: NDArray[np.intp], device: str
 ) -> NDArray[np.float64]:
-    """Signatures (rows, views): the probability that the network reads in each crop."""
+    """Signatures (rows, views): the probability that the network reads in each crop; there may be no row."""
+    if not rows.size:
+        return np.empty((0, examples.crops.shape[1]))
     moved = network.to(device).eval()
     views = []
     with torch.inference_mode():

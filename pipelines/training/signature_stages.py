@@ -60,7 +60,8 @@ def truth_of(truth: CohortTruth | None, rows: NDArray[np.intp]) -> dict[Informat
 
 
 def fit_stages(learning: Learning, variants: Sequence[Variant]) -> Stages:
-    """Fit every variant that enough patients have the inputs of."""
+    """Fit every variant that enough patients have the inputs of; one of a sequence without networks gets no machine."""
+    variants = [variant for variant in variants if set(variant.columns) <= set(learning.table.names)]
     patients = np.arange(len(learning.labels))
     every = sorted(set(learning.folds.tolist()))
     apart = {fold: np.flatnonzero(learning.folds == fold) for fold in every}
@@ -111,11 +112,11 @@ def _out_of_fold(
         if not columns:
             continue
         features, complete = learning.table.of(columns)[:, :views], learning.table.complete(columns)
-        train = np.setdiff1d(np.flatnonzero(complete), held_out)
-        if np.bincount(learning.labels[train].astype(int), minlength=2).min() < INNER_FOLDS:
+        train, test = np.setdiff1d(np.flatnonzero(complete), held_out), held_out[complete[held_out]]
+        # Nobody of this fold may have a rare sequence or item.
+        if not test.size or np.bincount(learning.labels[train].astype(int), minlength=2).min() < INNER_FOLDS:
             continue
         stage = fit_stage(features[train], learning.labels[train], learning.seed, learning.grid)
-        test = held_out[complete[held_out]]
         probability[test] = 1.0 / (1.0 + np.exp(-stage.machine.logit(features[test])))
     return probability
 

@@ -70,7 +70,8 @@ def train_signature_svm(cohort: Cohort, out: Path, settings: TrainingSettings, p
         raise CohortError(cohort.folder / FILE, found)
     own = signature_settings(settings)
     cut = SignatureCut(own.rule, own.views)
-    prepared = prepare(cohort, usable(cohort, PURPOSE), cut, Preparing(settings.workers, progress))
+    run = Preparing(settings.workers, progress, beds=True)
+    prepared = prepare(cohort, usable(cohort, PURPOSE), cut, run)
     return train_prepared(cohort, prepared, out, (settings, own), progress)
 
 

@@ -22,6 +22,7 @@ from pipelines.cohort.cut import PreparedPatient
 from pipelines.cohort.folds import patient_folds
 from pipelines.cohort.prepare import Preparing, prepare
 from pipelines.cohort.purpose import PURPOSES, read_for, usable
+from pipelines.cohort.read import CohortError
 from pipelines.models import PACKAGED
 from pipelines.systems.dlrs_exam import DlrsCut
 from pipelines.systems.signature_bundle import ROWS, STAGES
@@ -49,9 +50,12 @@ def prognosis(cohort_folder: Path, seeds: Sequence[int], epochs: int) -> dict[st
         dealt = _dealt(prepared, np.random.default_rng(seed).permutation(len(prepared)).tolist())
         with tempfile.TemporaryDirectory() as name:
             how = (TrainingSettings(seed=seed), own)
-            bundle = dlrs_nomogram.train_prepared(
-                replace(cohort, truth=None), dealt, Path(name) / "bundle", how, silent
-            )
+            try:
+                bundle = dlrs_nomogram.train_prepared(
+                    replace(cohort, truth=None), dealt, Path(name) / "bundle", how, silent
+                )
+            except CohortError:  # nothing was learnt, and training says so: as it should be
+                continue
         for model in PROGNOSIS:
             if model in bundle.manifest.metrics:
                 found.setdefault(model, []).append(bundle.manifest.metrics[model]["c_index"])

@@ -19,7 +19,7 @@ from pipelines.phantom.row import PROBABILITY_COLUMNS
 from pipelines.systems.final_stage import Grid
 from pipelines.systems.networks.densenet import DenseNetSize
 from pipelines.systems.signature_cut import SignatureCut
-from pipelines.systems.signature_inputs import CropRule
+from pipelines.systems.signature_inputs import CropRule, Sequence
 from pipelines.training.recipe import Recipe
 from pipelines.training.settings import TrainingSettings
 from pipelines.training.signature_settings import SignatureSettings
@@ -52,6 +52,12 @@ def entry_of(cut: SignatureCut, time_point: TimePoint, adc: float, radius: float
     """One made-up exam, cut; one in twelve has no contrast-enhanced T1."""
     exam = made_up_exam(time_point, adc=adc, radius=radius, seed=seed, ce_t1=seed % 24 < 22)
     return cut.cut(plain_inputs(exam), mask_of(exam), np.random.default_rng(seed))
+
+
+def lacking(entry: Entry, sequence: Sequence) -> Entry:
+    """The entry of an exam without the sequence."""
+    kept = {name: crop for name, crop in entry.arrays.items() if not name.endswith(f"_{sequence}")}
+    return Entry(kept, entry.described)
 
 
 def made_up_record(good: bool, rng: Generator) -> ClinicalRecord:

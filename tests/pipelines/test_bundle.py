@@ -88,6 +88,40 @@ def test_a_folder_with_other_things_in_it_is_never_overwritten(tmp_path: Path) -
     assert (tmp_path / "b" / "thesis.doc").exists()
 
 
+@pytest.mark.parametrize("killed_at", [1, 2])
+def test_a_kill_while_saving_again_leaves_a_bundle_that_the_next_save_finds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_at: int
+) -> None:
+    saved(tmp_path / "b")
+    calls: list[Path] = []
+    original = Path.replace
+
+    def killed(self: Path, target: Path) -> Path:
+        calls.append(self)
+        if len(calls) == killed_at:
+            raise KeyboardInterrupt
+        return original(self, target)
+
+    with monkeypatch.context() as once:
+        once.setattr(Path, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            save_bundle(tmp_path / "b", manifest(version="2.0"), {})
+    left = [load_bundle(path) for path in (tmp_path / "b", tmp_path / ".b.old") if path.exists()]
+    assert [bundle.manifest.version for bundle in left] == [manifest().version]
+    assert save_bundle(tmp_path / "b", manifest(version="3.0"), {}).manifest.version == "3.0"
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
+
+
+def test_an_earlier_bundle_left_aside_is_put_back_before_anything_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved(tmp_path / "b").folder.rename(tmp_path / ".b.old")
+    monkeypatch.setattr(Path, "mkdir", None)  # the new one cannot even be begun
+    with pytest.raises(TypeError):
+        save_bundle(tmp_path / "b", manifest(version="2.0"), {})
+    assert load_bundle(tmp_path / "b").manifest.version == manifest().version
+
+
 def test_saving_again_replaces_the_bundle(tmp_path: Path) -> None:
     saved(tmp_path / "b")
     bundle = save_bundle(tmp_path / "b", manifest(version="2.0"), {})

@@ -90,6 +90,48 @@ def test_an_exam_without_any_mask_is_named(unread: CohortPatient, preparation: P
         exam_with_truth(replace(unread, truth={}), TimePoint.BASELINE, preparation)
 
 
+def read_by(
+    patient: CohortPatient, monkeypatch: pytest.MonkeyPatch, exam_of: Callable[[TimePoint], Exam]
+) -> CohortPatient:
+    """The patient without truth, whose exams are these."""
+    monkeypatch.setattr(load, "exam_files", lambda path, time_point: time_point)
+    monkeypatch.setattr(load, "load_exam", lambda when, **_: (exam_of(when), ()))
+    return replace(patient, truth={})
+
+
+def undrawn_after_therapy(time_point: TimePoint) -> Exam:
+    exam = made_up_exam(time_point)
+    return exam if time_point is TimePoint.BASELINE else replace(exam, mask=None)
+
+
+def test_where_the_reader_drew_nothing_after_therapy_the_bed_of_the_baselines_tumour_is_looked_at(
+    patient: CohortPatient, preparation: Preparation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undrawn = read_by(patient, monkeypatch, undrawn_after_therapy)
+    seen = exam_with_truth(undrawn, TimePoint.RESTAGING, preparation)
+    drawn = made_up_exam().mask
+    assert seen.bed and seen.exam.mask is None and drawn is not None
+    assert (seen.mask & drawn.array).sum() > 0.9 * drawn.array.sum()
+    assert not exam_with_truth(undrawn, TimePoint.BASELINE, preparation).bed
+    alone = replace(undrawn, exams={TimePoint.RESTAGING: Path("nowhere")})
+    simulated = replace(undrawn, truth={TimePoint.BASELINE: Path("nowhere")})
+    for other in (alone, simulated):
+        with pytest.raises(InputUnfit, match="NO_MASK: there is neither"):
+            exam_with_truth(other, TimePoint.RESTAGING, preparation)
+
+
+def test_a_readers_mask_that_cannot_be_used_is_none_the_less_no_sign_of_a_complete_response(
+    patient: CohortPatient, preparation: Preparation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unfit(time_point: TimePoint) -> Exam:
+        exam = undrawn_after_therapy(time_point)
+        return replace(exam, files=replace(exam.files, annotations=(Path("unfit.dcm"),)))
+
+    monkeypatch.setattr(load, "is_meant", lambda path, *_: path.name == "unfit.dcm")
+    with pytest.raises(InputUnfit, match="NO_MASK: there is neither"):
+        exam_with_truth(read_by(patient, monkeypatch, unfit), TimePoint.RESTAGING, preparation)
+
+
 def test_a_truth_file_that_is_none_is_named(unread: CohortPatient, preparation: Preparation, tmp_path: Path) -> None:
     (tmp_path / "baseline.dcm").write_text("no DICOM")
     wrong = replace(unread, truth={TimePoint.BASELINE: tmp_path / "baseline.dcm"})

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from pipelines.cohort.cut import PreparedPatient
 from pipelines.cohort.load import Seen
 from pipelines.cohort.prepare import Preparing
 from pipelines.cohort.read import read_cohort
-from pipelines.contract import Code, InputUnfit, TimePoint
+from pipelines.contract import Code, Exam, InputUnfit, TimePoint
 from pipelines.inputs import cache
 from pipelines.inputs.input_cache import Preparation
 from tests.pipelines.cohort.plain_cut import PlainCut
@@ -32,11 +34,18 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> Loads:
 
     def load(patient: CohortPatient, time_point: TimePoint, _: Preparation) -> Seen:
         found.append((patient.patient_id, time_point))
-        exam = made_up_exam(time_point)
+        exam = dated(made_up_exam(time_point))
         return Seen(replace(exam, inputs=plain_inputs(exam)), mask_of(exam))
 
     monkeypatch.setattr(prepare, "exam_with_truth", load)
     return found
+
+
+def dated(exam: Exam, day: date | None = None, patient_id: str = "P") -> Exam:
+    """The exam of this day, else of the first of its year or, after therapy, of April."""
+    day = day or date(2024, 1 if exam.files.time_point is BASELINE else 4, 1)
+    patient = replace(exam.files.patient, patient_id=patient_id)
+    return replace(exam, files=replace(exam.files, study_date=day, patient=patient))
 
 
 @pytest.fixture
@@ -100,7 +109,7 @@ def test_another_file_or_patient_is_another_entry(folder: Path, loads: Loads) ->
     loads.clear()
     (folder / "P2" / "baseline" / "1.dcm").write_bytes(b"another pixel")
     prepared(folder, PlainCut())
-    assert loads == [("P2", BASELINE)]
+    assert loads == [("P2", BASELINE), ("P2", RESTAGING)]  # which may be read in the bed of the baseline's tumour
 
 
 def test_chance_is_the_exams_own_and_the_same_each_time(folder: Path, loads: Loads) -> None:
@@ -127,6 +136,56 @@ def test_one_exam_that_cannot_be_used_refuses_its_patient_alone(
         assert one.refusal == "restaging: NO_DIFFUSION: no DWI"
         assert set(one.exams) == {BASELINE}
         assert two.refusal == ""
+    assert len(loads) == 4
+
+
+def test_exams_that_contradict_their_row_or_each_other_refuse_their_patient(
+    tmp_path: Path, loads: Loads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days = {"baseline_date": "2024-01-01", "restaging_date": "2024-04-01"}
+    rows = [row("P1", **days), row("P2", **days), row("P3"), row("P4"), row("P5", **days | {"restaging_date": ""})]
+    truly = prepare.exam_with_truth
+    told: dict[tuple[str, TimePoint], dict[str, Any]] = {
+        ("P2", RESTAGING): {"day": date(2024, 5, 1)},
+        ("P3", RESTAGING): {"day": date(2023, 12, 31)},
+        ("P4", RESTAGING): {"patient_id": "another"},
+        ("P5", BASELINE): {"patient_id": ""},
+    }
+
+    def load(patient: CohortPatient, time_point: TimePoint, preparation: Preparation) -> Seen:
+        seen = truly(patient, time_point, preparation)
+        return replace(seen, exam=dated(seen.exam, **told.get((patient.patient_id, time_point), {})))
+
+    monkeypatch.setattr(prepare, "exam_with_truth", load)
+    for _ in range(2):  # the second time from the cache
+        found = prepared(written(tmp_path, rows), PlainCut())
+        assert [one.refusal for one in found] == [
+            "",
+            "restaging: its study date is 2024-05-01, column 'restaging_date' says 2024-04-01",
+            "restaging: its study date 2023-12-31 is before that of the baseline, 2024-01-01",
+            "PATIENTS_DIFFER: PatientID is 'P' in the baseline and 'another' in the restaging exam",
+            "",
+        ]
+        assert [len(one.exams) for one in found] == [2, 0, 0, 0, 2]
+    assert len(loads) == 10
+    # Another day in the row is another answer, without an exam being read again.
+    (again, *_) = prepared(written(tmp_path, [row("P1", baseline_date="2024-01-02"), *rows[1:]]), PlainCut())
+    assert again.refusal == "baseline: its study date is 2024-01-01, column 'baseline_date' says 2024-01-02"
+    assert len(loads) == 10
+
+
+def test_a_tumour_bed_is_for_who_asks_for_it(folder: Path, loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
+    truly = prepare.exam_with_truth
+
+    def load(patient: CohortPatient, time_point: TimePoint, preparation: Preparation) -> Seen:
+        return replace(truly(patient, time_point, preparation), bed=time_point is RESTAGING)
+
+    monkeypatch.setattr(prepare, "exam_with_truth", load)
+    for patient in prepared(folder, PlainCut(), Preparing(beds=True)):
+        assert (patient.refusal, patient.beds) == ("", frozenset({RESTAGING}))
+    for patient in prepared(folder, PlainCut()):
+        assert patient.refusal == "restaging: NO_MASK: the reader outlined no tumour"
+        assert set(patient.exams) == {BASELINE}
     assert len(loads) == 4
 
 
@@ -211,7 +270,7 @@ def test_a_segmenters_masks_have_keys_of_their_own_and_know_the_baseline(
 
     def load(patient: CohortPatient, time_point: TimePoint, _: Preparation, drawing: object) -> Seen:
         asked.append((patient.patient_id, time_point, drawing))
-        exam = made_up_exam(time_point)
+        exam = dated(made_up_exam(time_point))
         return Seen(replace(exam, inputs=plain_inputs(exam)), mask_of(exam), bed=time_point is RESTAGING)
 
     monkeypatch.setattr(prepare, "exam_with_outline", load)

@@ -120,6 +120,39 @@ def test_one_exam_given_twice_is_named(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("column", "known"), [("Excluded ", "excluded"), ("Therapy", "therapy"), ("DFS_months", "dfs_months")]
+)
+def test_a_column_that_is_a_known_one_but_for_spaces_or_capitals_is_refused(
+    tmp_path: Path, column: str, known: str
+) -> None:
+    (found,) = problems(written(tmp_path, [row("P1", **{column: "1"})]))
+    assert found == f"row 1: column '{column}' would be ignored: write it as '{known}', without spaces or capitals"
+
+
+def test_other_columns_are_ignored_as_they_were(tmp_path: Path) -> None:
+    assert read_cohort(written(tmp_path, [row("P1", **{"Excluded by whom": "me", "scanner": "X"})])).patients
+
+
+def test_a_quote_that_is_never_closed_swallows_no_patient(tmp_path: Path) -> None:
+    found = problems(cohort(tmp_path, GOOD[0], '"P2,B,P2/baseline,P2/restaging,0', "P3,B,P3/baseline,P3/restaging,0"))
+    assert found == ("row 3: the quotes do not match (unexpected end of data); from here on no row was read",)
+    (found,) = problems(cohort(tmp_path, GOOD[0], 'P2,B,"P2"/baseline,P2/restaging,0', GOOD[0]))
+    assert found.startswith("row 3: the quotes do not match (',' expected after '\"')")
+    assert "row 1: the quotes do not match" in problems(cohort(tmp_path, *GOOD, header='"' + HEADER))[0]
+
+
+def test_one_exam_under_two_names_is_named(tmp_path: Path) -> None:
+    folder = cohort(tmp_path, *GOOD)
+    (folder / "P2/restaging/1.dcm").write_bytes((folder / "P1/restaging/1.dcm").read_bytes())
+    said = "row 3, column 'restaging': its files are those of row 2, column 'restaging': one exam, given twice"
+    assert problems(folder) == (said,)
+    rows = [row("P1"), row("P2", excluded="a copy of P1")]
+    written(tmp_path, rows)
+    (folder / "P2/restaging/1.dcm").write_bytes((folder / "P1/restaging/1.dcm").read_bytes())
+    assert len(read_cohort(folder).patients) == 2
+
+
 @pytest.mark.parametrize("column", ["trg", "TRG", "trg_becker", "trg_AJCC"])
 def test_a_column_of_an_unknown_trg_scheme_is_refused(tmp_path: Path, column: str) -> None:
     (found,) = problems(written(tmp_path, [row("P1", **{column: "1"})]))
@@ -153,7 +186,7 @@ def test_the_digest_follows_table_files_and_truth(tmp_path: Path) -> None:
 
 def test_every_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     digested = []
-    monkeypatch.setattr(read, "folder_digest", lambda folder: digested.append(folder) or "digest")
+    monkeypatch.setattr(read, "folder_digest", lambda folder: digested.append(folder) or str(folder))
     read_cohort(cohort(tmp_path, *GOOD))
     assert sorted(digested) == sorted(tmp_path / name / t for name in ("P1", "P2") for t in TimePoint)
 

@@ -64,11 +64,12 @@ def test_every_model_says_what_it_saw_and_speaks_only_where_it_has_that(bundle: 
     predicted = predict(bundle, patients, "cpu")
     found = {one.model: one for one in predicted.predictions}
     assert predicted.default == "nomogram"
-    assert found["DLRS"].covered.tolist() == [True, True, False, False]
+    assert found["DLRS_measured"].covered.tolist() == [True, True, False, False]
     assert found["clinical"].covered.tolist() == [True, False, False, False]
     assert found["nomogram"].covered.tolist() == [True, True, False, False]
     assert found["nomogram_postoperative"].covered.tolist() == [True, False, False, False]
-    assert found["T2W"].shown is InformationSet.BASELINE
+    assert found["measured"].shown is InformationSet.BASELINE
+    assert "DLRS" not in found  # noise here: a model that nothing moves is not in the bundle
     assert found["nomogram"].shown is InformationSet.BASELINE_CLINICAL
     assert found["nomogram_postoperative"].shown is InformationSet.BASELINE_PATHOLOGY
     assert {one.outcome for one in predicted.predictions} == {Outcome.METASTASIS}

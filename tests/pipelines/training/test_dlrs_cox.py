@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipelines.training.dlrs_cox import Times, figures, fit_cox, out_of_fold, youden
+from pipelines.evaluation.statistics.horizon import AtHorizon, Observed
+from pipelines.training.dlrs_cox import HORIZON, Times, figures, fit_cox, out_of_fold, youden
 from tests.pipelines.made_up_times import made_up_times
 
 NAMES = ("a", "b")
@@ -15,9 +16,12 @@ def cohort(count: int = 200, seed: int = 3) -> tuple[np.ndarray, Times, np.ndarr
     return values, made_up_times(values @ np.array([1.0, 0.4]), seed), rng.permutation(count) % 5
 
 
-def test_status_at_three_years_is_unknown_of_whom_was_censored_before() -> None:
+def test_status_at_three_years_is_unknown_of_whom_was_censored_before_and_known_on_the_very_day() -> None:
     times = Times(np.array([10.0, 36.0, 50.0, 10.0, 36.0, 40.0]), np.array([True, True, True, False, False, False]))
-    assert times.status.tolist() == pytest.approx([1, 1, 0, np.nan, np.nan, 0], nan_ok=True)
+    assert times.status.tolist() == pytest.approx([1, 1, 0, np.nan, 0, 0], nan_ok=True)
+    judged = AtHorizon(Observed(times.months, times.event), HORIZON)
+    assert (times.status == 1).tolist() == judged.had.tolist()
+    assert (times.status == 0).tolist() == judged.free.tolist()
 
 
 def test_a_covariate_that_never_differs_decides_nothing() -> None:

@@ -61,6 +61,13 @@ def test_the_papers_loss_leaves_out_whom_was_censored_before_three_years() -> No
     assert three_year_loss(36.0)(output, targets) == pytest.approx(expected.item())
 
 
+def test_the_papers_loss_knows_whom_was_censored_on_the_very_day_as_free() -> None:
+    output = torch.tensor([[2.0], [-1.0], [0.5]])
+    targets = torch.tensor([[36.0, 1.0], [36.0, 0.0], [35.9, 0.0]])
+    expected = torch.nn.functional.binary_cross_entropy_with_logits(output[:2, 0], torch.tensor([1.0, 0.0]))
+    assert three_year_loss(36.0)(output, targets) == pytest.approx(expected.item())
+
+
 def test_measured_features_are_learnt_beside_the_risk_and_unknown_ones_are_not() -> None:
     output = torch.tensor([[0.3, 1.0, 5.0], [0.1, 2.0, 1.0]])
     targets = torch.tensor([[10.0, 1.0, 2.0, float("nan")], [50.0, 0.0, 2.0, 3.0]])

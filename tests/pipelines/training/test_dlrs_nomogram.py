@@ -11,7 +11,9 @@ from pipelines.cohort.cohort import FollowUp
 from pipelines.cohort.cut import PreparedPatient
 from pipelines.cohort.read import CohortError
 from pipelines.systems.dlrs_inputs import Modality
-from pipelines.training.dlrs_models import READ, fit_stage, known_of
+from pipelines.training import dlrs_cox, dlrs_models
+from pipelines.training.dlrs_cox import LEAST_EVENTS, fit_cox
+from pipelines.training.dlrs_models import READ, Known, axes_of, fit_stage, known_of
 from pipelines.training.dlrs_networks import Plan, strata_of, times_of, train_networks
 from pipelines.training.dlrs_nomogram import train_prepared
 from pipelines.training.fit import Run
@@ -44,8 +46,8 @@ def test_the_same_seed_gives_the_same_bundle_and_it_says_what_it_is(tmp_path: Pa
     assert m.training["left_out"] == ["P00: baseline: NO_DIFFUSION: none"]
     assert m.training["patients"] == len(PATIENTS) - 1
     assert len(m.training["curves"]) == 2 * QUICK_DLRS.folds
-    assert {"T2W", "ADC", "DLRS", "clinical", "nomogram", "nomogram_postoperative", "measured"} <= set(m.metrics)
-    assert set(m.thresholds) >= {"DLRS", "nomogram", "nomogram_postoperative"}
+    assert {"clinical", "nomogram", "nomogram_postoperative", "measured"} <= set(m.metrics)
+    assert set(m.thresholds) >= {"nomogram", "nomogram_postoperative"}
     assert not (tmp_path / "a.training").exists()
 
 
@@ -63,11 +65,13 @@ def test_a_fold_is_never_seen_by_the_networks_and_models_that_predict_it() -> No
         assert not same[FOLDS != 1].all()
 
 
-def test_large_tumours_and_the_record_are_learnt_and_shuffled_outcomes_are_not() -> None:
+def test_large_tumours_and_the_record_are_learnt_and_shuffled_outcomes_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
     times = times_of(PATIENTS)
     stage = fit_stage(known(), times, FOLDS, QUICK_DLRS)
     assert stage.metrics["measured"]["c_index"] > 0.65
     assert stage.metrics["nomogram_postoperative"]["c_index"] > stage.metrics["clinical"]["c_index"]
+    # Unshrunk: a model of shuffled outcomes that is not shrunk to nothing, and dropped, is there by luck.
+    monkeypatch.setattr(dlrs_cox, "shrunk", lambda chi_square, covariates: 1.0)
     found = []
     for seed in range(5):
         order = np.random.default_rng(seed).permutation(len(PATIENTS))
@@ -82,8 +86,50 @@ def test_a_model_exists_for_every_set_of_items_and_uses_those_who_have_them() ->
     assert lacking_cea > 0
     assert stage.metrics["nomogram_ct"]["patients"] == len(PATIENTS)
     assert stage.metrics["nomogram_published"]["patients"] == len(PATIENTS) - lacking_cea
-    assert len(stage.scoring) == 2 * 8 + 3
+    assert len(stage.scoring) == 2 * 8 + 2  # both published ones; DLRS alone is noise here, which moves nothing
+    assert "DLRS" not in stage.models
     assert stage.models["features"].names == READ
+
+
+def test_a_model_that_nothing_moves_is_left_out_and_another_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    def flat(names, *rest):  # type: ignore[no-untyped-def]
+        model = fit_cox(names, *rest)
+        return replace(model, coefficients=0.0 * model.coefficients) if "emvi" in names else model
+
+    monkeypatch.setattr(dlrs_models, "fit_cox", flat)
+    stage = fit_stage(known(), times_of(PATIENTS), FOLDS, QUICK_DLRS)
+    assert stage.scoring
+    assert not [name for name in (*stage.models, *stage.scoring) if "emvi" in name or name == "nomogram"]
+    assert set(stage.thresholds) == {rule.family for rule in stage.rules.values()}
+
+
+def test_where_measured_features_say_nothing_no_model_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    def flat(names, *rest):  # type: ignore[no-untyped-def]
+        model = fit_cox(names, *rest)
+        return replace(model, coefficients=0.0 * model.coefficients) if names == READ else model
+
+    monkeypatch.setattr(dlrs_models, "fit_cox", flat)
+    stage = fit_stage(known(), times_of(PATIENTS), FOLDS, QUICK_DLRS)
+    assert not [rule for rule in stage.rules.values() if "measured" in rule.covariates]
+    assert "measured" not in axes_of(stage.known)
+
+
+def test_a_cohort_that_teaches_nothing_gives_no_bundle_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dlrs_cox, "shrunk", lambda chi_square, covariates: 0.0)
+    with pytest.raises(CohortError, match="image and clinical values predict nothing in this cohort"):
+        train_prepared(made_up_cohort(PATIENTS), PATIENTS, tmp_path / "a", (QUICK, QUICK_DLRS), silent)
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_set_of_items_known_of_recent_patients_alone_gets_no_model() -> None:
+    given, times = known(), times_of(PATIENTS)
+    recent = times.status != 0
+    emvi = np.where(recent, np.arange(len(PATIENTS)) % 2, np.nan)
+    stage = fit_stage(Known({**given.covariates, "emvi": emvi}, given.features), times, FOLDS, QUICK_DLRS)
+    assert (recent & times.event).sum() >= LEAST_EVENTS  # events alone would be enough
+    assert stage.scoring and not [name for name in stage.scoring if "emvi" in name]
 
 
 def test_strata_tell_events_from_those_free_and_those_unknown() -> None:

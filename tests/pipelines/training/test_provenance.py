@@ -63,3 +63,9 @@ def test_what_decides_the_weights_is_recorded_and_what_does_not_is_not() -> None
 def test_words_say_whether_the_patients_are_simulated(truth: dict[TimePoint, Path], words: str) -> None:
     patients = tuple(replace(one.patient, truth=truth) for one in USED)
     assert cohort_words(Cohort(Path("c"), patients, "ab"), USED) == words
+
+
+def test_beds_that_were_learnt_from_are_counted_and_where_there_are_none_nothing_is_said() -> None:
+    found = provenance([replace(USED[0], beds=frozenset({TimePoint.RESTAGING})), *USED[1:]], USED, FOLDS, SETTINGS)
+    assert found["tumour_beds"] == {"restaging": 1}
+    assert "tumour_beds" not in provenance(USED, USED, FOLDS, SETTINGS)

@@ -15,7 +15,7 @@ from pipelines.training.recipe import Recipe
 from pipelines.training.settings import fixed_random_state
 from pipelines.training.signature_networks import Plan, TrainedNetworks, enough, train_networks, with_sequence
 from pipelines.training.signature_settings import SignatureSettings
-from tests.pipelines.made_up_cohort import COUNT, QUICK, made_up_patients, with_outcomes
+from tests.pipelines.made_up_cohort import COUNT, QUICK, lacking, made_up_patients, with_outcomes
 
 FOLDS = np.arange(COUNT) // 2 % 3
 
@@ -69,6 +69,33 @@ def test_no_network_sees_a_patient_of_its_fold_not_even_to_stop(monkeypatch: pyt
         used = torch.cat([job.rows.train, job.rows.validation]).numpy()
         assert len(job.rows.validation) > 0
         assert not np.isin(np.flatnonzero(fold == FOLDS), own[used]).any()
+
+
+def without(patients: tuple[PreparedPatient, ...], sequence: Sequence, rows: list[int]) -> tuple[PreparedPatient, ...]:
+    """The patients, these rows without the sequence in either exam."""
+    return tuple(
+        replace(one, exams={when: lacking(entry, sequence) for when, entry in one.exams.items()})
+        if row in rows
+        else one
+        for row, one in enumerate(patients)
+    )
+
+
+def test_a_fold_in_which_nobody_has_a_sequence_has_its_network_and_no_signature() -> None:
+    patients = without(made_up_patients(), Sequence.CE_T1, np.flatnonzero(FOLDS == 1).tolist())
+    found = trained(patients, replace(QUICK, recipe=replace(QUICK.recipe, epochs=1)))
+    assert {f"pre_ce_t1.{fold}" for fold in range(3)} <= set(found.epochs)  # as many as of any other signature
+    assert np.isnan(found.signatures["pre_ce_t1"][FOLDS == 1]).all()
+    assert np.isfinite(found.signatures["pre_ce_t1"][FOLDS == 0]).any()
+
+
+def test_a_sequence_that_one_fold_alone_has_gets_no_network() -> None:
+    patients = without(made_up_patients(), Sequence.CE_T1, np.flatnonzero(FOLDS != 1).tolist())
+    settings = replace(QUICK, recipe=replace(QUICK.recipe, epochs=1))
+    labels = np.array([bool(p.patient.good_response) for p in patients])
+    rows = with_sequence(patients, Sequence.CE_T1)
+    assert enough(labels[rows], 3, 1)  # in number, but the rest of that fold would be nobody
+    assert set(trained(patients, settings).signatures) == {"pre_t2", "post_t2", "pre_dwi", "post_dwi"}
 
 
 def test_the_papers_way_is_one_network_that_saw_everybody() -> None:

@@ -106,6 +106,21 @@ def test_a_model_without_any_column_is_left_out(given: Learning) -> None:
     assert ("CR" in found.stages) == bool(found.selection.names)
 
 
+def test_a_sequence_that_the_table_lacks_costs_its_own_models_alone(given: Learning) -> None:
+    names = tuple(name for name in NAMES if not name.endswith("ce_t1"))
+    lacking = replace(given, table=Table(names, given.table.of(names)))
+    found = fit_stages(lacking, (*variants(()), CRD))
+    assert set(found.stages) == {v.key for v in (*variants(()), CRD) if Sequence.CE_T1 not in v.sequences}
+    assert found.metrics["FDL t2_dwi"] == fit_stages(given, (FDL,)).metrics["FDL t2_dwi"]
+
+
+def test_a_fold_in_which_nobody_has_a_rare_item_holds_nobody_out(given: Learning) -> None:
+    values = given.table.values.copy()
+    values[np.flatnonzero(given.folds == 1), :, NAMES.index("post_dwi")] = np.nan
+    found = fit_stages(replace(given, table=Table(NAMES, values)), (FDL,))
+    assert found.metrics["FDL t2_dwi"]["patients"] == np.sum(given.folds != 1)
+
+
 def test_the_threshold_is_youdens() -> None:
     labels = np.array([False, False, False, True, True, True])
     probability = np.array([0.1, 0.2, 0.6, 0.5, 0.7, 0.9])

@@ -9,12 +9,24 @@ import torch
 
 from pipelines.bundle import Bundle
 from pipelines.cohort.read import CohortError
-from pipelines.contract import TimePoint
+from pipelines.contract import Case, TimePoint
 from pipelines.evaluation.signature_svm import predict
+from pipelines.systems.signature_inputs import Sequence
+from pipelines.systems.signature_svm import SignatureSvm
 from pipelines.training import signature_svm as module
 from pipelines.training.settings import silent
 from pipelines.training.signature_svm import train_prepared, train_signature_svm
-from tests.pipelines.made_up_cohort import COUNT, PAPER, QUICK, TOLD, made_up_cohort, made_up_patients, with_outcomes
+from tests.pipelines.made_up_cohort import (
+    COUNT,
+    PAPER,
+    QUICK,
+    TOLD,
+    lacking,
+    made_up_cohort,
+    made_up_patients,
+    with_outcomes,
+)
+from tests.pipelines.made_up_exam import made_up_exam, plain_inputs
 
 ONE_EPOCH = replace(QUICK.recipe, epochs=1)
 LEAN = replace(QUICK, refits=1, compared=False)
@@ -78,6 +90,20 @@ def test_the_papers_way_trains_on_whole_slices_and_says_that_its_figures_promise
     assert bundle.manifest.training["figures"].startswith("in sample")
     assert bundle.manifest.preprocessing["crop"]["whole"]
     assert np.isfinite(predict(bundle, patients, "cpu").predictions[0].probability).any()
+
+
+def test_a_cohort_in_which_nobody_has_contrast_trains_and_its_bundle_scores(tmp_path: Path) -> None:
+    patients = tuple(
+        replace(one, exams={when: lacking(entry, Sequence.CE_T1) for when, entry in one.exams.items()})
+        for one in made_up_patients()
+    )
+    bundle = trained(tmp_path / "a", patients=patients, recipe=ONE_EPOCH, compared=True)
+    assert not [key for key in bundle.manifest.network["variants"] if "ce_t1" in key]
+    system = SignatureSvm(bundle, torch.device("cpu"))
+    case = Case(*(replace(exam, inputs=plain_inputs(exam)) for exam in (made_up_exam(when) for when in TimePoint)))
+    assert system.score(case).model.name == "restage-signature-svm FDL_measured t2_dwi"
+    (found,) = (one for one in predict(bundle, patients, "cpu").predictions if one.model == "FDL")
+    assert np.isfinite(found.probability).all()
 
 
 def test_too_few_of_an_outcome_is_a_fault_of_the_cohort_with_its_column(tmp_path: Path) -> None:
