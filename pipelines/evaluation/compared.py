@@ -20,6 +20,8 @@ from pipelines.phantom.survival import HORIZON_MONTHS
 
 TICKS = (0.0, 12.0, 24.0, 36.0, 48.0, 60.0)
 HIGH, LOW = "high risk", "low risk"
+MOST_LOST = 0.5
+"""A model that covers less than this share of the default's patients would take the others' decision curves away."""
 
 
 def outcome_of(judged: Judged, prediction: Prediction, rows: Flags) -> AtHorizon:
@@ -52,11 +54,30 @@ def differences(judged: Judged, predictions: Sequence[Prediction]) -> tuple[Comp
     return tuple(found)
 
 
-def decisions(judged: Judged, predictions: Sequence[Prediction]) -> DecisionCurve:
-    """The decision curves of the models, on the patients that all of them cover."""
-    rows = together(judged, predictions)
-    scores = {prediction.model: prediction.probability[rows] for prediction in predictions}
-    return decision_curve(scores, outcome_of(judged, predictions[0], rows))
+@dataclass(frozen=True)
+class Decisions:
+    """Decision curves of the models that share enough ``patients``; ``without``: the names of those that do not."""
+
+    curve: DecisionCurve
+    patients: int
+    without: tuple[str, ...] = ()
+
+
+def decisions(judged: Judged, predictions: Sequence[Prediction]) -> Decisions:
+    """The decision curves of the default model and of those of ``predictions`` that cover enough of its patients, on
+    the patients that all of them cover."""
+    least = MOST_LOST * judged.judgeable(judged.default).sum()
+    kept = [judged.default]
+    for other in (prediction for prediction in predictions if prediction.model != judged.predicted.default):
+        rows = together(judged, (*kept, other))
+        if rows.sum() >= least and not outcome_of(judged, other, rows).unfit():
+            kept.append(other)
+    shown = [prediction for prediction in predictions if any(prediction is one for one in kept)]
+    rows = together(judged, shown)
+    scores = {prediction.model: prediction.probability[rows] for prediction in shown}
+    curve = decision_curve(scores, outcome_of(judged, judged.default, rows))
+    names = tuple(prediction.model for prediction in predictions if prediction.model not in scores)
+    return Decisions(curve, int(rows.sum()), names)
 
 
 def impact_of(judged: Judged, prediction: Prediction) -> Impact:
@@ -79,7 +100,7 @@ def added(judged: Judged, old: Prediction, new: Prediction) -> Added:
     """NRI and IDI of one model over another."""
     rows = together(judged, (old, new))
     outcome = outcome_of(judged, new, rows)
-    found = reclassification(old.probability[rows], new.probability[rows], outcome, (new.threshold,))
+    found = reclassification(old.probability[rows], new.probability[rows], outcome, new.cuts)
     return Added(old.model, new.model, int(rows.sum()), found)
 
 
@@ -101,6 +122,7 @@ def risk_groups(judged: Judged, prediction: Prediction, among: str = "", rows: F
     """High and low risk by the threshold that was fixed on training data; ``rows`` (n,): of these patients alone."""
     chosen = judged.judgeable(prediction) if rows is None else judged.judgeable(prediction) & rows
     observed = observed_of(judged, prediction, chosen)
-    groups = [HIGH if p >= prediction.threshold else LOW for p in prediction.probability[chosen]]
+    high = prediction.probability[chosen] >= prediction.thresholds[chosen]
+    groups = [HIGH if above else LOW for above in high]
     curves = tuple(sorted(kaplan_meier(observed, groups, TICKS), key=lambda curve: curve.group))
     return RiskGroups(prediction.model, among, curves, log_rank(observed, groups))

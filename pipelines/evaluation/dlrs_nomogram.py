@@ -12,7 +12,6 @@ from pipelines.bundle import Bundle
 from pipelines.cohort.cut import PreparedPatient
 from pipelines.cohort.purpose import PURPOSES, check_scope
 from pipelines.contract import ClinicalRecord, InputUnfit, Nomogram, TimePoint
-from pipelines.envelope import check_exam
 from pipelines.evaluation.prediction import Numbers, Predicted, Prediction
 from pipelines.phantom.probabilities import InformationSet, Outcome
 from pipelines.systems.dlrs_exam import DlrsCut, DlrsExam, from_entry
@@ -42,15 +41,19 @@ def predict(bundle: Bundle, prepared: Sequence[PreparedPatient], device: torch.d
     refused = tuple(patient.refusal or _scope(patient.patient.record) for patient in prepared)
     rows = [row for row, reason in enumerate(refused) if not reason]
     exams = [from_entry(prepared[row].exams[TimePoint.BASELINE]) for row in rows]
-    values = system.covariates(exams, [prepared[row].patient.record for row in rows]) if rows else []
     outside = np.zeros(len(prepared), dtype=bool)
-    outside[rows] = [bool(check_exam(bundle.manifest.envelope, exam.facts, "")) for exam in exams]
+    records = [prepared[row].patient.record for row in rows]
+    outside[rows] = [
+        not system.envelope(exam.facts, record).inside for exam, record in zip(exams, records, strict=True)
+    ]
+    values = system.covariates(exams, records) if rows else []
     known: dict[int, Covariates] = dict(zip(rows, values, strict=True))
     strict = [_strict(system, system.rules[name], known, len(prepared)) for name in ALONE if name in system.rules]
     families = [_family(system, name, known, len(prepared)) for name in FAMILIES if name in system.thresholds]
+    made = [one.model for one in (*families, *strict)]
     return Predicted(
         system=bundle.manifest.system,
-        default=NOMOGRAM,
+        default=NOMOGRAM if NOMOGRAM in made else made[0],
         predictions=(*strict, *families),
         refused=refused,
         outside=outside,

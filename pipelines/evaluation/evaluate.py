@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +91,8 @@ def evaluate(wanted: Evaluation, progress: Progress = silent) -> str:
     evaluator = evaluator_of(bundle)
     cohort = read_for(wanted.cohort, PURPOSES[system])
     patients = usable(cohort, PURPOSES[system])
-    prepared = prepare(cohort, patients, evaluator.cut_of(bundle), run)
+    # The node scores a restaging exam in which nothing is drawn in the tumour bed: so is it judged.
+    prepared = prepare(cohort, patients, evaluator.cut_of(bundle), replace(run, beds=True))
     progress("predicting", 0, 1)
     predicted = evaluator.predict(bundle, prepared, device)
     progress("predicting", 1, 1)

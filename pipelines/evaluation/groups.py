@@ -9,7 +9,7 @@ import numpy as np
 
 from pipelines.cohort.cohort import CohortPatient
 from pipelines.contract import Item
-from pipelines.evaluation.judged import Flags, Judged
+from pipelines.evaluation.judged import UNSTATED, Flags, Judged
 from pipelines.evaluation.model_figures import ModelFigures, figures_of
 from pipelines.evaluation.prediction import Prediction
 from pipelines.phantom.oracle import EventTruth, expected_auc, expected_concordance
@@ -42,7 +42,7 @@ def by_site(judged: Judged, prediction: Prediction) -> dict[str, GroupFigures]:
     found = {}
     for site in sorted(set(judged.sites)):
         rows = judged.sites == site
-        outside = bool(known) and site not in known
+        outside = bool(known) and site != UNSTATED and site not in known
         drop = None
         if outside and own is not None and (there := _figure(judged, prediction, rows)) is not None:
             drop = own - there

@@ -16,6 +16,8 @@ from pipelines.phantom.oracle import EventTruth
 from pipelines.phantom.probabilities import RESPONSES, Outcome
 
 Flags = NDArray[np.bool_]
+UNSTATED = "not stated"
+"""The hospital of patients of whom the cohort names none."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +45,19 @@ class Judged:
         return self.of(self.predicted.default)
 
     @property
+    def truth_known(self) -> bool:
+        """Whether the patients' true probabilities are known, so that there is an oracle."""
+        return self.cohort.truth is not None
+
+    @property
     def trained_on_it(self) -> bool:
         """Whether this is the cohort that the bundle learnt from: its figures then say nothing of other patients."""
         return bool(self.cohort.digest) and self.cohort.digest == self.bundle.manifest.cohort_digest
 
     @cached_property
     def sites(self) -> NDArray[np.str_]:
-        """(n,): the site of each patient."""
-        return np.array([patient.site for patient in self.patients])
+        """(n,): the site of each patient, ``UNSTATED`` where the cohort names none."""
+        return np.array([patient.site or UNSTATED for patient in self.patients])
 
     def of(self, model: str) -> Prediction:
         """The predictions of a model by name. KeyError where the bundle has none of that name."""

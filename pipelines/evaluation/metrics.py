@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.evaluation.groups import GroupFigures, training_sites
+from pipelines.evaluation.groups import GroupFigures
 from pipelines.evaluation.judged import Judged
 from pipelines.evaluation.model_figures import ModelFigures
 from pipelines.evaluation.prediction import Prediction
 from pipelines.evaluation.references import published
 from pipelines.evaluation.results import Results
 from pipelines.evaluation.statistics.stated import json_form
+from pipelines.evaluation.survival_figures import SurvivalFigures
 
 
 def metrics(results: Results) -> dict[str, Any]:
@@ -21,12 +22,16 @@ def metrics(results: Results) -> dict[str, Any]:
 
     - ``system``, ``bundle`` (name, version, digest, phantom_trained), ``cohort`` (patients, excluded, sites, digest,
       simulated, seed, trained_on), ``default_model``;
+    - ``patients``: judged, of those given; ``events``: of these, seen in all of the follow-up, and of an event in time
+      ``events_36m``, those seen by 36 months;
     - of the default model, at top level: ``auc`` or ``c_index`` with ``_ci`` (95 % limits), ``oracle`` (the figure of
       the true probabilities on the same patients), ``oracle_ratio`` with ``_observed`` and ``_sd`` (null for real
       patients), ``calibration``, and all else of its entry under ``models``;
     - ``coverage``: share of the patients not excluded that the model has the inputs for; ``outside_envelope``: share of
       those covered that lie outside the training envelope, nobody being left out for it; ``left_out``: why, counted;
-    - ``models``: the same for each model by name; ``sites`` and ``strata``: the default model's by group;
+    - ``models``: the same for each model by name, of system 1 also of what the node shows (``node``, with
+      ``categories``: whom it calls high, moderate, low and uncertain); ``threshold`` is null where patients have
+      different ones, which ``thresholds`` lists; ``sites`` and ``strata``: the default model's by group;
       ``demands``: what was expected, and what was found.
     """
     judged = results.judged
@@ -59,7 +64,7 @@ def _cohort(judged: Judged) -> dict[str, Any]:
     return {
         "patients": len(cohort.patients),
         "excluded": len(judged.excluded),
-        "sites": dict(sorted(Counter(patient.site for patient in judged.patients).items())),
+        "sites": dict(sorted(Counter(str(site) for site in judged.sites).items())),
         "digest": cohort.digest,
         "simulated": cohort.simulated,
         "seed": int(seeds[0]) if len(seeds) == 1 else None,
@@ -84,8 +89,7 @@ def _model(judged: Judged, found: ModelFigures) -> dict[str, Any]:
     return {
         "outcome": str(prediction.outcome),
         "information": str(prediction.shown),
-        "patients": found.patients,
-        "events": found.events,
+        **_counts(found),
         "coverage": coverage(judged, prediction),
         "outside_envelope": outside(judged, prediction),
         **found.as_json(),
@@ -93,10 +97,14 @@ def _model(judged: Judged, found: ModelFigures) -> dict[str, Any]:
     }
 
 
+def _counts(found: ModelFigures) -> dict[str, Any]:
+    counts = {"patients": found.patients, "events": found.events}
+    return counts | ({"events_36m": found.events_36m} if isinstance(found, SurvivalFigures) else {})
+
+
 def _group(group: GroupFigures) -> dict[str, Any]:
     return {
-        "patients": group.figures.patients,
-        "events": group.figures.events,
+        **_counts(group.figures),
         "outside_training": group.outside_training,
         "drop": group.drop,
         **group.figures.as_json(),
@@ -110,12 +118,15 @@ def left_out(judged: Judged) -> dict[str, int]:
     known = judged.known(prediction.outcome)
     for row, refusal in enumerate(judged.predicted.refused):
         if not prediction.covered[row]:
-            reasons[refusal or f"{prediction.model} lacks an input"] += 1
+            reasons[refusal or _lacking(judged, row)] += 1
         elif not known[row]:
             reasons["outcome not known"] += 1
     return dict(reasons.most_common())
 
 
-def seen_sites(judged: Judged) -> tuple[str, ...]:
-    """Those of the cohort's hospitals that the bundle learnt from."""
-    return tuple(site for site in sorted(set(judged.sites)) if site in training_sites(judged))
+def _lacking(judged: Judged, row: int) -> str:
+    """What the node does with a patient of whom the default model says nothing."""
+    used, words = judged.predicted.used, f"{judged.predicted.default} lacks an input"
+    if not used:
+        return words
+    return f"{words}; the node then uses {used[row]}" if used[row] else f"{words}; so does every model of the node"

@@ -6,20 +6,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pipelines.contract import Nomogram
-from pipelines.evaluation.compared import Added, RiskGroups, added, decisions, differences, impact_of, risk_groups
+from pipelines.evaluation.compared import (
+    Added,
+    Decisions,
+    RiskGroups,
+    added,
+    decisions,
+    differences,
+    impact_of,
+    risk_groups,
+)
 from pipelines.evaluation.demands import Demand, demands
 from pipelines.evaluation.groups import GroupFigures, by_site, by_stratum, response_strata
 from pipelines.evaluation.judged import Judged
 from pipelines.evaluation.model_figures import ModelFigures, figures_of
+from pipelines.evaluation.prediction import NODE
 from pipelines.evaluation.statistics.binary import Comparison
-from pipelines.evaluation.statistics.decision import DecisionCurve
 from pipelines.evaluation.statistics.explain import Shapley
 from pipelines.evaluation.statistics.impact import Impact
 from pipelines.progress import Progress, silent
 
 # The models that a paper's own tables compare; a bundle may hold many more. A reference model comes first.
 HEADLINE: Mapping[str, tuple[str, ...]] = {
-    "signature_svm": ("CR", "FDL", "FDL_measured", "CRD_published", "CRD"),
+    "signature_svm": ("CR", "FDL", "FDL_measured", "CRD_published", "CRD", NODE),
     "dlrs_nomogram": ("clinical", "clinical_postoperative", "T2W", "ADC", "DLRS", "nomogram", "nomogram_postoperative"),
 }
 # What carries the name of a system's paper, beside the model that only knows the clinic.
@@ -33,11 +42,13 @@ MOST_WITHOUT = 5
 
 @dataclass(frozen=True)
 class Survived:
-    """What only an event in time has. ``groups``: of the headline's models; ``strata``: of the default one."""
+    """What only an event in time has. ``groups``: of the headline's models that cover anybody; ``strata``: of the
+    default one; ``nobody``: the strata that hold no patient whom it is judged by."""
 
     added: tuple[Added, ...]
     groups: tuple[RiskGroups, ...]
     strata: tuple[RiskGroups, ...]
+    nobody: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,7 +70,7 @@ class Results:
     strata: Mapping[str, GroupFigures]
     demands: tuple[Demand, ...]
     comparisons: tuple[Comparison, ...]
-    decision: DecisionCurve
+    decision: Decisions
     impact: Impact
     survived: Survived | None
     explained: Explained
@@ -120,7 +131,8 @@ def compute(judged: Judged, explained: Explained, progress: Progress = silent) -
         sites,
         strata,
         demands(judged, models, sites),
-        differences(judged, predictions if not judged.survival else chosen),
+        # What the node uses is one of the others in every patient, and nothing to be tested against them.
+        differences(judged, [p for p in (chosen if judged.survival else predictions) if p.model != NODE]),
         decisions(judged, [judged.of(name) for name in few(judged)]),
         impact_of(judged, judged.default),
         _survived(judged) if judged.survival else None,
@@ -133,8 +145,11 @@ def compute(judged: Judged, explained: Explained, progress: Progress = silent) -
 def _survived(judged: Judged) -> Survived:
     default = judged.default
     first, *others = [judged.of(name) for name in few(judged)]
+    judgeable, strata = judged.judgeable(default), response_strata(judged)
+    held = {name: rows for name, rows in strata.items() if (rows & judgeable).any()}
     return Survived(
         tuple(added(judged, first, other) for other in others),
-        tuple(risk_groups(judged, other) for other in others),
-        tuple(risk_groups(judged, default, name, rows) for name, rows in response_strata(judged).items()),
+        tuple(risk_groups(judged, other) for other in others if judged.judgeable(other).any()),
+        tuple(risk_groups(judged, default, name, rows) for name, rows in held.items()),
+        tuple(name for name in strata if name not in held),
     )

@@ -20,6 +20,7 @@ from monai.metrics.hausdorff_distance import compute_hausdorff_distance
 from pipelines.bundle import Bundle
 from pipelines.cohort.cut import PreparedPatient
 from pipelines.contract import MaskArray, TimePoint
+from pipelines.evaluation.judged import UNSTATED
 from pipelines.evaluation.prediction import Numbers
 from pipelines.evaluation.statistics.resample import multiplicities
 from pipelines.masks.overlap import dice
@@ -80,7 +81,7 @@ def outline_all(
     for done, (one, when, entry) in enumerate(exams, start=1):
         exam = SegmenterExam.of(entry)
         mask = segmenter.found(exam.channels.astype(np.float32), exam.grid, exam.t2)
-        made.append(compared(one.patient.patient_id, one.patient.site, when, mask, exam))
+        made.append(compared(one.patient.patient_id, one.patient.site or UNSTATED, when, mask, exam))
         progress("outlining tumours", done, len(exams))
     return tuple(made)
 

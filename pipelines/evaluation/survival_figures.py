@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from pipelines.evaluation.flat import beside_oracle, flat
 from pipelines.evaluation.judged import Flags, Judged
 from pipelines.evaluation.prediction import Prediction
@@ -32,8 +34,9 @@ YEARS = (12.0, 24.0, HORIZON_MONTHS)  # Liu X. et al., figure 2: one, two and th
 class SurvivalFigures:
     """Of the ``patients`` that the model covers and who were followed; ``events``: seen in all of the follow-up.
 
-    ``rocs``: at each of ``YEARS``. ``oracle``: of the C-index; ``oracle_auc``: of the AUC at 36 months; None for real
-    patients.
+    ``rocs``: at each of ``YEARS``. ``oracle``: of the C-index; ``oracle_auc``: of the AUC at 36 months.
+    ``mean_predicted``: of the probability by 36 months; ``mean_true``: of the true one if nobody died first, which is
+    what 1 − Kaplan–Meier estimates. Oracles and truth are None for real patients.
     """
 
     prediction: Prediction
@@ -44,6 +47,8 @@ class SurvivalFigures:
     uno: Estimate
     rocs: tuple[TimeRoc, ...]
     calibration: SurvivalCalibration
+    mean_predicted: float
+    mean_true: float | None
     oracle: OracleRatio | None
     oracle_auc: OracleRatio | None
 
@@ -51,6 +56,11 @@ class SurvivalFigures:
     def primary(self) -> Estimate:
         """The figure that the system is judged by."""
         return self.c_index
+
+    @property
+    def events_36m(self) -> int:
+        """How many were seen to have the event by 36 months."""
+        return int(self.outcome.had.sum())
 
     @property
     def outcome(self) -> AtHorizon:
@@ -72,10 +82,12 @@ class SurvivalFigures:
             **by_year,
             "auc_36m_expected": area.expected if area else None,
             "oracle_ratio_auc_36m": area.ratio if area else None,
-            "threshold": self.prediction.threshold,
+            "threshold": self.prediction.cuts[0] if len(self.prediction.cuts) == 1 else None,
             "calibration": {
                 **flat("slope", calibrated.slope),
                 **flat("expected_observed", calibrated.expected_observed),
+                "mean_predicted": self.mean_predicted,
+                "mean_true": self.mean_true,
                 **flat("brier", calibrated.brier),
                 **flat("scaled_brier", calibrated.scaled_brier),
             },
@@ -88,7 +100,7 @@ def survival_figures(judged: Judged, prediction: Prediction, among: Flags | None
     months, event = judged.followed(prediction.outcome)
     observed, risk = Observed(months[rows], event[rows]), prediction.probability[rows]
     outcome = AtHorizon(observed, HORIZON_MONTHS)
-    rank = area = None
+    rank = area = mean_true = None
     true, truth = judged.true(prediction), judged.events(prediction.outcome)
     if true is not None and truth is not None:
         chosen = EventTruth(truth.hazard[rows], truth.competing[rows], truth.observed_months[rows])
@@ -96,6 +108,7 @@ def survival_figures(judged: Judged, prediction: Prediction, among: Flags | None
         rank = concordance_ratio(risk, true[rows], chosen, observed, redraws)
         # By the averages alone: of those lost before 36 months there is no label to observe.
         area = auc_ratio(risk, true[rows], outcome.had, redraws)
+        mean_true = float(-np.expm1(-chosen.hazard).mean()) if risk.size else None
     return SurvivalFigures(
         prediction,
         int(rows.sum()),
@@ -105,6 +118,8 @@ def survival_figures(judged: Judged, prediction: Prediction, among: Flags | None
         uno_c(risk, observed, 60.0),
         time_roc(risk, observed, YEARS),
         survival_calibration(risk, outcome),
+        float(risk.mean()) if risk.size else float("nan"),
+        mean_true,
         rank,
         area,
     )

@@ -11,6 +11,7 @@ import numpy as np
 
 from pipelines.evaluation.compared import RiskGroups
 from pipelines.evaluation.judged import Judged
+from pipelines.evaluation.response_figures import ResponseFigures
 from pipelines.evaluation.results import Results
 from pipelines.evaluation.statistics.stated import Estimate
 from pipelines.phantom.probabilities import RESPONSES
@@ -23,10 +24,7 @@ def write_tables(results: Results, metrics: Mapping[str, Any], folder: Path) -> 
     for name in ("models", "sites", "strata"):
         kind = name.removesuffix("s") if name != "strata" else "group"
         write(folder / f"{name}.csv", [{kind: key, **_flattened(entry)} for key, entry in metrics[name].items()])
-    pairs = [
-        {"first": p.first, "second": p.second, **_limits(p.difference), "holm": p.holm} for p in results.comparisons
-    ]
-    write(folder / "comparisons.csv", pairs)
+    write(folder / "comparisons.csv", _pairs(results))
     groups = [
         {"model": name, **group.as_json()}
         for name, found in results.models.items()
@@ -36,6 +34,7 @@ def write_tables(results: Results, metrics: Mapping[str, Any], folder: Path) -> 
     write(folder / "decision_curve.csv", _decision(results))
     write(folder / "shap.csv", _explained(results))
     write(folder / "impact.csv", _impact(results))
+    write(folder / "categories.csv", _categories(results))
     if results.survived is not None:
         write(folder / "reclassification.csv", _added(results))
         write(folder / "kaplan_meier.csv", _curves((*results.survived.groups, *results.survived.strata)))
@@ -76,8 +75,27 @@ def _limits(figure: Estimate) -> dict[str, Any]:
     return {"difference": figure.value, "low": figure.lower, "high": figure.upper, "p": figure.p_value}
 
 
+def _pairs(results: Results) -> list[Row]:
+    """``holm``: only of AUCs; the p-values of C-indices are not corrected."""
+    rows: list[Row] = []
+    for pair in results.comparisons:
+        row = {"first": pair.first, "second": pair.second, **_limits(pair.difference)}
+        rows.append(row if results.judged.survival else row | {"holm": pair.holm})
+    return rows
+
+
+def _categories(results: Results) -> list[Row]:
+    """What the node calls the patients of a response's models, and what became of them."""
+    return [
+        {"model": name, "category": category.name, **_flattened(category.as_json())}
+        for name, found in results.models.items()
+        if isinstance(found, ResponseFigures)
+        for category in found.categories
+    ]
+
+
 def _decision(results: Results) -> list[Row]:
-    curve = results.decision
+    curve = results.decision.curve
     if curve.not_estimable:
         return []
     named = dict(curve.models) | {"everybody": curve.treat_all}

@@ -20,6 +20,7 @@ COLOURS: Final[Mapping[str, str]] = {
     "CRD_published": "#E69F00",
     "DLRS": GOOD,
     "CRD": POOR,
+    "node": "#8D5A97",
     "nomogram": POOR,
     "T2W": "#009E73",
     "ADC": "#8D5A97",
@@ -45,6 +46,12 @@ def framed(axes: Axes, title: str, label: str, side: str) -> None:
     axes.set_ylabel(side, fontsize=8.5, color=NEUTRAL)
     axes.grid(color=PALE, linewidth=0.8)
     axes.set_axisbelow(True)
+
+
+def dashed(axes: Axes, cuts: Sequence[float]) -> None:
+    """The thresholds that a model has."""
+    for cut in cuts:
+        axes.axvline(cut, color=INK, linewidth=1, linestyle=(0, (3, 3)))
 
 
 Corner = Literal["lower left", "lower right", "upper right"]

@@ -2,58 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
-from pipelines.evaluation.groups import GroupFigures, training_sites
+from pipelines.evaluation.explained import MOST_PATIENTS
+from pipelines.evaluation.groups import training_sites
 from pipelines.evaluation.metrics import left_out
 from pipelines.evaluation.report.content import Block, Picture, Section, Table, Words
 from pipelines.evaluation.report.explanation_pictures import draw_beeswarm, draw_importance
+from pipelines.evaluation.report.learnt import learnt_from, never_seen
 from pipelines.evaluation.report.nomogram_picture import draw_nomogram
 from pipelines.evaluation.report.shared_pictures import draw_groups
 from pipelines.evaluation.report.wording import counted, interval, listed, number
 from pipelines.evaluation.results import Results
+from pipelines.evaluation.statistics.explain import SUBSETS
+
+RESPONSE_INTERVALS = (
+    "AUC by DeLong, on the logit scale, and its differences by DeLong's test; shares and F1 by Wilson; slope and "
+    "intercept by Wald; predicted over observed log-normal; average precision, Brier score and the bands of clinical "
+    "impact by bootstrap over patients; none of the decision curves and of ECE"
+)
+SURVIVAL_INTERVALS = (
+    "C-indices, predicted over observed, Brier score, NRI, IDI and the bands of clinical impact by bootstrap over "
+    "patients, as the AUC by a month, which is weighted for censoring (IPCW); slope by Wald of a Cox model; "
+    "Kaplan–Meier curves and shares read off them by log(−log); none of the decision curves. No p-value is corrected "
+    "for the number of comparisons"
+)
 
 
 def groups_section(results: Results, name: str, figures: Path) -> Section:
     """The default model by hospital and by group of patients. ``name``: of the first figure."""
     draw_groups(results.sites, name, figures / "sites.png")
-    draw_groups(results.strata, name, figures / "strata.png")
     known = training_sites(results.judged)
-    where = f"It learnt from hospital {listed(list(known))}; the others, in grey, training never saw. " if known else ""
-    oracle = "Black marks: the oracle among the same patients." if results.judged.cohort.simulated else ""
+    unseen = any(group.outside_training for group in results.sites.values())
+    others = "; the others, in grey, training never saw" if unseen else ""
+    where = f"It learnt from hospital {listed(list(known))}{others}. " if known else ""
+    oracle = "Black marks: the oracle among the same patients." if results.judged.truth_known else ""
     model = results.judged.predicted.default
+    strata: Block = Words(
+        "Sex, age, therapy and stage are known of nobody who was judged: there are no groups of them."
+    )
+    if results.strata:
+        draw_groups(results.strata, name, figures / "strata.png")
+        strata = Picture("strata.png", f"{name} of {model} by group of patients. {oracle}".strip())
     return Section(
         "Hospitals and groups",
         (
             Picture("sites.png", f"{name} of {model} by hospital, with 95 % intervals. {where}{oracle}"),
-            _table(results.sites, name),
-            Picture("strata.png", f"{name} of {model} by group of patients. {oracle}".strip()),
+            _table(results, name),
+            strata,
         ),
     )
 
 
-def _table(groups: Mapping[str, GroupFigures], name: str) -> Table:
-    rows = []
-    for site, group in groups.items():
+def _table(results: Results, name: str) -> Table:
+    known, rows = results.judged.truth_known, []
+    for site, group in results.sites.items():
         found, oracle = group.figures, group.figures.oracle
+        shares = (
+            number(oracle.expected if oracle else None),
+            number(oracle.oracle_expected if oracle else None),
+            number(oracle.ratio if oracle else None),
+        )
         rows.append(
             (
                 f"{site}, unseen in training" if group.outside_training else site,
                 str(found.patients),
                 str(found.events),
                 interval(found.primary),
-                number(oracle.expected if oracle else None),
-                number(oracle.oracle_expected if oracle else None),
-                number(oracle.ratio if oracle else None),
+                *(shares if known else ()),
                 interval(found.calibration.slope),
             )
         )
-    columns = ("hospital", "n", "events", f"{name} (95 % CI)", "averaged", "oracle", "share", "slope (95 % CI)")
+    best = ("averaged", "oracle", "share") if known else ()
+    columns = ("hospital", "n", "events", f"{name} (95 % CI)", *best, "slope (95 % CI)")
     note = (
         "Averaged: the figure over all courses that these patients could have had; one course of few patients misleads."
     )
-    return Table(columns, tuple(rows), note if any(g.figures.oracle for g in groups.values()) else "")
+    events = "Events: over all of the follow-up. " if results.judged.survival else ""
+    return Table(columns, tuple(rows), f"{events}{note if known else ''}".strip())
 
 
 def explained_section(results: Results, figures: Path) -> tuple[Section, ...]:
@@ -72,10 +98,11 @@ def explained_section(results: Results, figures: Path) -> tuple[Section, ...]:
         draw_importance(found, model, figures / f"shap_bar_{stem}.png")
         draw_beeswarm(found, model, figures / f"shap_beeswarm_{stem}.png")
         order = ", ".join(found.names[:3])
-        how = "all subsets of inputs" if found.exact else "sampled orders of inputs"
+        how = "all subsets of inputs" if found.exact else f"kernel regression on {SUBSETS} subsets of inputs"
         bar = f"{model}: mean absolute Shapley value of each input ({how}); first come {order}."
         swarm = (
-            f"{model}: one dot per patient; to the right the input raised the probability. Related inputs share credit."
+            f"{model}: one dot per patient, at most {MOST_PATIENTS} drawn at random; to the right the input raised the "
+            "probability. Related inputs share credit."
         )
         blocks.append(Picture(f"shap_bar_{stem}.png", bar, narrow=True))
         blocks.append(Picture(f"shap_beeswarm_{stem}.png", swarm, narrow=True))
@@ -103,12 +130,14 @@ def limits_section(results: Results) -> Section:
         ("Limits", manifest.limits),
         ("Inputs", "; ".join(manifest.inputs)),
         ("Trained on", f"{manifest.cohort}; cohort digest {manifest.cohort_digest[:16]}…"),
+        *learnt_from(manifest),
+        *((("Here, but not in training", strange),) if (strange := never_seen(results.judged)) else ()),
         ("Judged on", f"cohort digest {cohort.digest[:16]}…"),
         ("Bundle", f"{manifest.name} {manifest.version}, digest {results.judged.bundle.weights_digest}"),
         ("Thresholds", "fixed on training data; nothing was chosen, fitted or left out by the patients judged here"),
-        ("Intervals", "95 %: AUC by DeLong, shares by Wilson, slopes by Wald, the rest by bootstrap over patients"),
+        ("Intervals", f"95 %: {SURVIVAL_INTERVALS if results.judged.survival else RESPONSE_INTERVALS}"),
     ]
-    if cohort.simulated:
+    if results.judged.truth_known:
         rows.append(
             (
                 "Share of the oracle",

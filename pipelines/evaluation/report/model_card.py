@@ -9,8 +9,10 @@ from collections.abc import Sequence
 
 from pipelines.evaluation.metrics import coverage, left_out
 from pipelines.evaluation.references import published
-from pipelines.evaluation.report.opening import MET, SYSTEMS, cohort_words, figure_name, origin
-from pipelines.evaluation.report.wording import OUTCOMES, SHOWN, interval, number, percent
+from pipelines.evaluation.report.learnt import learnt_from, never_seen
+from pipelines.evaluation.report.level import OVER, means, misjudged
+from pipelines.evaluation.report.opening import MET, SYSTEMS, events_words, figure_name, given_words, origin
+from pipelines.evaluation.report.wording import OUTCOMES, SHOWN, begun, interval, number, percent
 from pipelines.evaluation.results import Results
 
 
@@ -23,10 +25,10 @@ def model_card(results: Results) -> str:
         f"# {SYSTEMS.get(m.system, m.system)}: {m.name} {m.version}",
         f"**{origin(m.phantom_trained, judged.cohort.simulated)}**",
         "## Model",
-        _list(
+        set_list(
             ("System", m.system),
             ("Predicts", f"{OUTCOMES[default.outcome]} ({m.outcome})"),
-            ("Default model", f"{default.model}, from {SHOWN[default.shown]}"),
+            ("Default model", f"{default.model}, from {SHOWN[default.shown]}. {judged.predicted.why_default}".strip()),
             ("Weights", f"SHA-256 {bundle.weights_digest}"),
             ("Inputs", "; ".join(m.inputs)),
         ),
@@ -34,19 +36,17 @@ def model_card(results: Results) -> str:
         m.intended_use,
         f"Limits: {m.limits}",
         "## Trained on",
-        _list(
+        set_list(
             ("Cohort", m.cohort),
             ("Cohort digest", m.cohort_digest),
-            *(
-                (str(name).capitalize(), str(m.training[name]))
-                for name in ("seed", "threads", "sites")
-                if name in m.training
-            ),
+            *((name.capitalize(), str(m.training[name])) for name in ("seed", "threads") if name in m.training),
+            *learnt_from(m),
+            *((("Here, but not in training", strange),) if (strange := never_seen(judged)) else ()),
         ),
-        f"## Judged on {cohort_words(judged)}",
+        f"## {begun(given_words(results))}",
         *_reached(results),
         "## Who was left out",
-        _list(*((reason, str(count)) for reason, count in left_out(judged).items())) or "Nobody.",
+        set_list(*((reason, str(count)) for reason, count in left_out(judged).items())) or "Nobody.",
         "## Groups",
         _groups(results),
         "## Not known",
@@ -63,10 +63,10 @@ def model_card(results: Results) -> str:
 def _reached(results: Results) -> list[str]:
     judged, name = results.judged, figure_name(results)
     warned = ["**These are the patients it learnt from: the figures flatter it.**"] if judged.trained_on_it else []
-    lines = [
-        f"| model | n | {name} (95 % CI) | oracle | share | the authors' own patients |",
-        "|---|---|---|---|---|---|",
-    ]
+    warned += [f"**{words}**"] if (words := misjudged(judged, results.default)) else []
+    best_known = ("oracle", "share") if judged.truth_known else ()
+    columns = ("model", "n", f"{name} (95 % CI)", *best_known, "the authors' own patients")
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     for found in results.headline:
         oracle, reference = found.oracle, published(judged.predicted.system, found.prediction.model)
         theirs = f"{reference.value} ({reference.low}–{reference.high})" if reference else "–"
@@ -75,19 +75,24 @@ def _reached(results: Results) -> list[str]:
             found.prediction.model,
             str(found.patients),
             interval(found.primary),
-            number(best),
-            number(share),
+            *((number(best), number(share)) if judged.truth_known else ()),
             theirs,
         )
         lines.append(f"| {' | '.join(cells)} |")
     demands = [f"- {demand.name}: {demand.said} ({MET[demand.met]})" for demand in results.demands]
-    slope = f"Calibration slope of the default model {interval(results.default.calibration.slope)} (1 is right)."
+    calibrated = results.default.calibration
+    level = f"Predicted / observed of the default model {interval(calibrated.expected_observed)}: {OVER}."
+    true = f" {begun(words)}." if (words := means(results.default)) else ""
+    slope = f"Calibration slope {interval(calibrated.slope)} (1 is right)."
     covered = f"It covers {percent(coverage(judged, judged.default))} of the patients."
-    return [*warned, "\n".join(lines), f"{slope} {covered}", "\n".join(demands)]
+    closing = f"{level}{true} {slope} {covered} {begun(events_words(results.default))}."
+    about = [f"{begun(p.about)}." for p in judged.predicted.predictions if p.about]
+    return [*warned, "\n".join(lines), *about, closing, "\n".join(demands)]
 
 
 def _groups(results: Results) -> str:
-    lines = [f"| group | n | events | {figure_name(results)} (95 % CI) |", "|---|---|---|---|"]
+    events = "events in all of the follow-up" if results.judged.survival else "events"
+    lines = [f"| group | n | {events} | {figure_name(results)} (95 % CI) |", "|---|---|---|---|"]
     for kind, groups in (("hospital ", results.sites), ("", results.strata)):
         for name, group in groups.items():
             found = group.figures
@@ -95,5 +100,6 @@ def _groups(results: Results) -> str:
     return "\n".join(lines)
 
 
-def _list(*entries: Sequence[str]) -> str:
+def set_list(*entries: Sequence[str]) -> str:
+    """Named values as a list in Markdown."""
     return "\n".join(f"- {name}: {value}" for name, value in entries)

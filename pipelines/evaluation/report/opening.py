@@ -6,14 +6,16 @@ from collections import Counter
 from pathlib import Path
 
 from pipelines.evaluation.demands import Demand
-from pipelines.evaluation.judged import Judged
+from pipelines.evaluation.judged import UNSTATED, Judged
 from pipelines.evaluation.metrics import coverage, outside
 from pipelines.evaluation.model_figures import ModelFigures
 from pipelines.evaluation.references import published
 from pipelines.evaluation.report.content import Block, Figure, Figures, Picture, Section, Table, Warned, Words
+from pipelines.evaluation.report.level import level_figure, misjudged
 from pipelines.evaluation.report.shared_pictures import draw_models
 from pipelines.evaluation.report.wording import OUTCOMES, SHOWN, interval, limits, listed, number, percent
 from pipelines.evaluation.results import Results
+from pipelines.evaluation.survival_figures import SurvivalFigures
 
 MET = {True: "reached", False: "not reached", None: "could not be judged"}
 SYSTEMS = {
@@ -44,7 +46,9 @@ def origin(phantom_trained: bool, simulated: bool) -> str:
 def title(results: Results) -> str:
     judged = results.judged
     name = SYSTEMS.get(judged.predicted.system, judged.predicted.system)
-    return f"{name}: {OUTCOMES[judged.default.outcome]}, judged on {results.default.patients} patients"
+    given, found = len(judged.patients), results.default.patients
+    whom = f"{found} patients" if given == found else f"{found} of {given} patients"
+    return f"{name}: {OUTCOMES[judged.default.outcome]}, judged on {whom}"
 
 
 def lead(results: Results, figures: Path) -> tuple[Block, ...]:
@@ -53,6 +57,7 @@ def lead(results: Results, figures: Path) -> tuple[Block, ...]:
     draw_models(judged.predicted.system, results.headline, figure_name(results), figures / "models.png")
     return (
         *warnings(judged, results.demands),
+        *(Warned(words) for words in (misjudged(judged, results.default),) if words),
         Words(_judged(results)),
         Figures(_figures(results)),
         Picture("models.png", _models_caption(results)),
@@ -75,24 +80,37 @@ def warnings(judged: Judged, demands: tuple[Demand, ...]) -> tuple[Block, ...]:
 
 def cohort_words(judged: Judged) -> str:
     """ "600 patients (200 of hospital A, …)"."""
-    sites = Counter(patient.site for patient in judged.patients)
-    named = listed([f"{count} of hospital {site}" for site, count in sorted(sites.items()) if site])
+    sites = Counter(str(site) for site in judged.sites)
+    unstated = sites.pop(UNSTATED, 0)
+    places = [f"{count} of hospital {site}" for site, count in sorted(sites.items())]
+    named = listed([*places, *([f"{unstated} of a hospital that is {UNSTATED}"] if unstated else [])])
     kind = "simulated patients" if judged.cohort.simulated else "patients"
     return f"{len(judged.patients)} {kind}" + (f" ({named})" if named else "")
+
+
+def given_words(results: Results) -> str:
+    """ "given 600 patients (200 of hospital A, …), judged on 540 of them"."""
+    return f"given {cohort_words(results.judged)}, judged on {results.default.patients} of them"
+
+
+def events_words(found: ModelFigures) -> str:
+    """How many of the judged patients had the outcome; of an event in time by 36 months and in all."""
+    if isinstance(found, SurvivalFigures):
+        by_then = f"the event was seen in {found.events_36m} of the {found.patients} patients by 36 months"
+        return f"{by_then} and in {found.events} in all of the follow-up"
+    return f"{found.events} of the {found.patients} patients had the outcome"
 
 
 def _judged(results: Results) -> str:
     judged, found = results.judged, results.default
     manifest, default = judged.bundle.manifest, judged.default
-    happened = f"{found.events} of the {found.patients} patients had the outcome"
-    if judged.survival:
-        happened = f"the event was seen in {found.events} of the {found.patients} patients"
     excluded = len(judged.excluded)
     owner = f"; {excluded} more are excluded by the cohort's owner" if excluded else ""
+    why = f" {judged.predicted.why_default}" if judged.predicted.why_default else ""
     return (
         f"{manifest.name} {manifest.version} (digest {judged.bundle.weights_digest[:12]}…), trained on "
-        f"{manifest.cohort}, was judged on {cohort_words(judged)}{owner}. Its default model, {default.model}, sees "
-        f"{SHOWN[default.shown]}; {happened}."
+        f"{manifest.cohort}, was {given_words(results)}{owner}.{why} Its default model, {default.model}, sees "
+        f"{SHOWN[default.shown]}; {events_words(found)}."
     )
 
 
@@ -113,6 +131,7 @@ def _figures(results: Results) -> tuple[Figure, ...]:
     if reference is not None:
         ends = f"95 % CI {number(reference.low)}–{number(reference.high)}; {reference.patients}"
         shown.append(Figure("The authors' own patients", number(reference.value), f"{ends}; a reference, not a target"))
+    shown.append(level_figure(found))
     slope = found.calibration.slope
     shown.append(Figure("Calibration slope", number(slope.value), _slope_words(limits(slope), slope.not_estimable)))
     covered = f"of {len(judged.patients)} patients; the others are listed below"
@@ -137,7 +156,7 @@ def _slope_words(ends: str, why: str) -> str:
 def _models_caption(results: Results) -> str:
     name = figure_name(results)
     oracle = "; black marks: the oracle, which knows the true probability given the same information"
-    known = oracle if results.judged.cohort.simulated else ""
+    known = oracle if results.judged.truth_known else ""
     grey = "; grey: what the authors reported of their own patients"
     reference = grey if any(published(results.judged.predicted.system, m) for m in results.models) else ""
     return f"{name} of each model with its 95 % interval{known}{reference}. Dashed: chance."
@@ -146,11 +165,14 @@ def _models_caption(results: Results) -> str:
 def expected_section(results: Results) -> Section:
     """Every demand, whether it was reached, and what was found."""
     rows = tuple((demand.name, demand.said, MET[demand.met]) for demand in results.demands)
-    words = (
-        "Set before anything was trained, from what small networks reached on such patients; thresholds, settings and "
-        "models were fixed without these patients. Hospitals differ in case mix as well as scanners."
-    )
-    return Section("What was expected, and what was found", (Words(words), Table(("expected", "found", ""), rows)))
+    judged = results.judged
+    words = "Of real patients calibration alone is demanded: nobody knows the best that could be reached on them."
+    if judged.cohort.simulated:
+        words = "Set before anything was trained, from what small networks reached on simulated patients."
+    fixed = " Thresholds, settings and models were fixed without these patients." if not judged.trained_on_it else ""
+    sites = " Hospitals differ in case mix as well as scanners." if len(results.sites) > 1 else ""
+    table = Table(("expected", "found", ""), rows)
+    return Section("What was expected, and what was found", (Words(f"{words}{fixed}{sites}"), table))
 
 
 def summary_line(results: Results) -> str:

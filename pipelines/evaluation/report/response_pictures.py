@@ -9,7 +9,7 @@ import numpy as np
 
 from pipelines.evaluation.judged import Judged
 from pipelines.evaluation.prediction import Numbers
-from pipelines.evaluation.report.charts import colour_of, framed, legend, shares
+from pipelines.evaluation.report.charts import colour_of, dashed, framed, legend, shares
 from pipelines.evaluation.response_figures import ResponseFigures
 from pipelines.evaluation.statistics.binary import roc
 from pipelines.evaluation.statistics.decision import DecisionCurve
@@ -17,7 +17,7 @@ from pipelines.phantom.report.style import GOOD, INK, NEUTRAL, PALE, POOR, figur
 
 
 def draw_roc(judged: Judged, models: Sequence[ResponseFigures], path: Path) -> None:
-    """ROC curves; the dot is the threshold that was fixed on training data."""
+    """ROC curves; the dot is what thresholds give that were fixed on training data."""
     made = figure(5, 5)
     axes = made.subplots()
     axes.plot([0, 1], [0, 1], color=NEUTRAL, linewidth=0.8, linestyle=(0, (3, 3)))
@@ -78,11 +78,11 @@ def draw_decision(curve: DecisionCurve, default: str, path: Path, standardised: 
 
 
 def draw_spread(
-    probability: Numbers, event: np.ndarray, names: tuple[str, str], found: tuple[str, float, Path]
+    probability: Numbers, event: np.ndarray, names: tuple[str, str], found: tuple[str, Sequence[float], Path]
 ) -> None:
     """The predicted probability in patients with the outcome and without. ``names``: of the two groups; ``found``: the
-    model, its threshold, and where the picture goes."""
-    model, threshold, path = found
+    model, its thresholds, and where the picture goes."""
+    model, cuts, path = found
     made = figure(5, 5)
     edges = np.linspace(0, 1, 26)
     for axes, chosen, name, colour in zip(
@@ -90,7 +90,7 @@ def draw_spread(
     ):
         values = probability[chosen]
         axes.hist(values, bins=edges, color=colour, alpha=0.85, rwidth=0.92)
-        axes.axvline(threshold, color=INK, linewidth=1, linestyle=(0, (3, 3)))
+        dashed(axes, cuts)
         axes.set(xlim=(0, 1))
         quiet(axes, f"{name} (n = {values.size})", f"probability by {model}" if chosen is not event else "")
         axes.grid(axis="y", color=PALE, linewidth=0.8)

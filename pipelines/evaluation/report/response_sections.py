@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipelines.evaluation.prediction import Prediction
 from pipelines.evaluation.report.content import Block, Picture, Section, Table, Words
+from pipelines.evaluation.report.level import MEANS, OVER, mean_cell
 from pipelines.evaluation.report.response_pictures import draw_calibration, draw_decision, draw_roc, draw_spread
 from pipelines.evaluation.report.shared_pictures import draw_models
 from pipelines.evaluation.report.survival_pictures import draw_impact
-from pipelines.evaluation.report.wording import SHOWN, interval, number, p_value, turned
+from pipelines.evaluation.report.undrawn import undrawn
+from pipelines.evaluation.report.wording import interval, number, p_value, sees, turned
 from pipelines.evaluation.response_figures import ResponseFigures
 from pipelines.evaluation.results import Results
 
@@ -22,6 +25,7 @@ def response_sections(results: Results, figures: Path) -> tuple[Section, ...]:
     every = [found for found in results.models.values() if isinstance(found, ResponseFigures)]
     return (
         _discrimination(results, headline, every, figures),
+        *_categories(headline),
         _calibration(results, headline, figures),
         _usefulness(results, figures),
     )
@@ -35,42 +39,53 @@ def _discrimination(
     rows = judged.judgeable(default)
     event = judged.responded(default.outcome)[rows] == 1
     names = ("with the response", "without it")
-    draw_spread(default.probability[rows], event, names, (default.model, default.threshold, figures / "spread.png"))
+    draw_spread(default.probability[rows], event, names, (default.model, default.cuts, figures / "spread.png"))
+    dots = "ROC curves with AUC; dots: at the thresholds fixed on training data, each patient's own."
+    spread = f"Probability by {default.model} in both groups; dashed: {_thresholds(default)}."
     blocks: list[Block] = [
-        _table(headline, default.model),
-        Picture("roc.png", "ROC curves with AUC; dots: the threshold fixed on training data.", narrow=True),
-        Picture("spread.png", f"Probability by {default.model} in both groups; dashed: its threshold.", narrow=True),
+        _table(headline, default.model, judged.truth_known),
+        Picture("roc.png", dots, narrow=True),
+        Picture("spread.png", spread, narrow=True),
         _differences(results),
     ]
     if len(every) >= len(headline) + FEWEST_TO_DRAW:
         ranked = sorted(every, key=lambda found: -(found.auc.value or 0.0))
         draw_models(judged.predicted.system, ranked, "AUC", figures / "all_models.png")
         words = f"All {len(every)} models of the bundle, each on the patients that it has the inputs for, best first."
-        blocks.append(Picture("all_models.png", f"{words} Black marks: the oracle of the same information."))
+        oracle = " Black marks: the oracle of the same information." if judged.truth_known else ""
+        blocks.append(Picture("all_models.png", f"{words}{oracle}"))
     return Section("Discrimination", tuple(blocks))
 
 
-def _table(models: Sequence[ResponseFigures], default: str) -> Table:
-    columns = ("model", "n", "AUC (95 % CI)", "oracle", "share", "accuracy", "sensitivity", "specificity", "F1")
+def _thresholds(prediction: Prediction) -> str:
+    return "its threshold" if len(prediction.cuts) == 1 else "its thresholds, one per subset of sequences"
+
+
+def _table(models: Sequence[ResponseFigures], default: str, truth_known: bool) -> Table:
+    best = ("oracle", "share") if truth_known else ()
+    columns = ("model", "n", "AUC (95 % CI)", *best, "accuracy", "sensitivity", "specificity", "F1")
     rows = []
     for found in models:
         at, oracle = found.at_threshold, found.oracle
+        shares = (number(oracle.oracle_expected if oracle else None), number(oracle.ratio if oracle else None))
         rows.append(
             (
                 found.prediction.model,
                 str(found.patients),
                 interval(found.auc),
-                number(oracle.oracle_expected if oracle else None),
-                number(oracle.ratio if oracle else None),
+                *(shares if truth_known else ()),
                 *(number(figure.value) for figure in (at.accuracy, at.sensitivity, at.specificity, at.f1)),
             )
         )
     strong = next((row for row, found in enumerate(models) if found.prediction.model == default), None)
-    seen = "; ".join(f"{found.prediction.model} sees {SHOWN[found.prediction.shown]}" for found in models)
+    oracle_words = (
+        "Oracle: AUC of the true probabilities given what the model sees, on the same patients; share: of the way from "
+        "chance to it. "
+    )
     note = (
-        f"AUC with DeLong's interval. Oracle: AUC of the true probabilities given what the model sees, on the same "
-        f"patients; share: of the way from chance to it. Accuracy and what follows at the threshold fixed on training "
-        f"data. {seen}. Every model, and Wilson's limits: tables/models.csv."
+        f"AUC with DeLong's interval. {oracle_words if truth_known else ''}Accuracy and what follows: each patient at "
+        f"the threshold, fixed on training data, of the subset of sequences that the patient has. "
+        f"{sees([found.prediction for found in models])}. Every model, and Wilson's limits: tables/models.csv."
     )
     return Table(columns, tuple(rows), note, strong)
 
@@ -94,10 +109,28 @@ def _differences(results: Results) -> Table:
     return Table(("difference of AUC", "(95 % CI)", "p", "p, Holm"), rows, note)
 
 
+def _categories(models: Sequence[ResponseFigures]) -> tuple[Section, ...]:
+    """What the node calls the patients; nothing where that was not asked."""
+    rows = [
+        (one.name, str(one.patients), str(one.events), interval(one.share), number(one.predicted))
+        for found in models
+        for one in found.categories
+    ]
+    if not rows:
+        return ()
+    words = (
+        "Low, moderate and high are parted by the two cut-offs of each machine, fixed on training data. Uncertain: the "
+        "interval reaches from low to high, or the patient lies outside the training envelope."
+    )
+    columns = ("category", "patients", "with the response", "share (95 % CI)", "mean predicted")
+    note = "Of every patient whom the node scores, by the model that it uses; limits by Wilson. tables/categories.csv."
+    return (Section("What the node shows", (Words(words), Table(columns, tuple(rows), note))),)
+
+
 def _calibration(results: Results, models: Sequence[ResponseFigures], figures: Path) -> Section:
     default = results.default
     blocks: list[Block] = []
-    for found in (one for one in results.few[-2:] if isinstance(one, ResponseFigures)):
+    for found in (one for one in results.few[-2:] if isinstance(one, ResponseFigures) and one.patients):
         model, rows = found.prediction.model, results.judged.judgeable(found.prediction)
         draw_calibration(found, found.prediction.probability[rows], figures / f"calibration_{model}.png")
         caption = (
@@ -109,7 +142,8 @@ def _calibration(results: Results, models: Sequence[ResponseFigures], figures: P
         "model",
         "slope (95 % CI)",
         "intercept (95 % CI)",
-        "predicted / observed",
+        "predicted / observed (95 % CI)",
+        *(("predicted, true",) if results.judged.truth_known else ()),
         "Brier",
         "scaled Brier",
         "ECE",
@@ -123,6 +157,7 @@ def _calibration(results: Results, models: Sequence[ResponseFigures], figures: P
                 interval(c.slope),
                 interval(c.intercept),
                 interval(c.expected_observed),
+                *((mean_cell(found),) if results.judged.truth_known else ()),
                 number(c.brier.value, 3),
                 number(c.scaled_brier.value),
                 number(c.expected_error.value, 3),
@@ -130,8 +165,9 @@ def _calibration(results: Results, models: Sequence[ResponseFigures], figures: P
         )
     strong = next((row for row, found in enumerate(models) if found is default), None)
     note = (
-        "Slope 1 and intercept 0 are right; a slope under 1 means predictions too extreme. Scaled Brier: 1 is perfect, "
-        "0 no better than the mean. ECE: mean gap over ten bins of equal width; chance within bins adds to it."
+        "Slope 1 and intercept 0 are right; a slope under 1 means predictions too extreme. Predicted over observed: "
+        f"{OVER}.{MEANS if results.judged.truth_known else ''} Scaled Brier: 1 is perfect, 0 no better than the mean. "
+        "ECE: mean gap over ten bins of equal width, without limits; chance within bins adds to it."
     )
     return Section("Calibration", (*blocks, Table(columns, tuple(table), note, strong)))
 
@@ -141,16 +177,16 @@ def _usefulness(results: Results, figures: Path) -> Section:
         "Net benefit counts true positives less false ones, weighed by the threshold at which a person would act; the "
         "curve that is highest at a threshold serves best there."
     )
-    if results.decision.not_estimable:
-        return Section("Usefulness", (Words(f"Not estimable: {results.decision.not_estimable}."),))
     default = results.judged.default
-    draw_decision(results.decision, default.model, figures / "decision.png")
-    pictures = [Picture("decision.png", "Decision curves on the patients that all shown models cover.", narrow=True)]
+    blocks: list[Block] = [*undrawn(results)]
+    if not results.decision.curve.not_estimable:
+        draw_decision(results.decision.curve, default.model, figures / "decision.png")
+        shown = f"Decision curves on the {results.decision.patients} patients that all shown models cover."
+        blocks.append(Picture("decision.png", shown, narrow=True))
     if not results.impact.not_estimable:
-        draw_impact(
-            results.impact, default.threshold, figures / "impact.png", ("called responders", "of these responding")
+        draw_impact(results.impact, default.cuts, figures / "impact.png", ("called responders", "of these responding"))
+        thousand = "of 1000 such patients, called responders, and of these responding"
+        blocks.append(
+            Picture("impact.png", f"{default.model}: {thousand}; dashed: {_thresholds(default)}.", narrow=True)
         )
-        thousand = "of 1000 such patients, called responders, and of these responding; dashed: the threshold."
-        caption = f"{default.model}: {thousand}"
-        pictures.append(Picture("impact.png", caption, narrow=True))
-    return Section("Usefulness", (Words(words), *pictures))
+    return Section("Usefulness", (Words(words), *blocks))

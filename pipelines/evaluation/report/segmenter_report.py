@@ -16,17 +16,19 @@ from pipelines.cohort.prepare import Preparing, prepare
 from pipelines.cohort.purpose import PURPOSES, usable
 from pipelines.contract import TimePoint
 from pipelines.evaluation import segmenter
+from pipelines.evaluation.judged import UNSTATED
 from pipelines.evaluation.report.content import Block, Figure, Figures, Picture, Report, Section, Table, Warned, Words
+from pipelines.evaluation.report.learnt import learnt_from
 from pipelines.evaluation.report.opening import MET, origin
+from pipelines.evaluation.report.segmenter_card import WHEN, given_words, segmenter_card, segmenter_checklist
 from pipelines.evaluation.report.set_report import set_report
-from pipelines.evaluation.report.wording import NONE, number, percent
+from pipelines.evaluation.report.wording import number, percent, written
 from pipelines.evaluation.statistics.stated import json_form
 from pipelines.evaluation.tables import write
 
 LEAST_DICE_BEFORE = 0.85
 BEFORE, AFTER = str(TimePoint.BASELINE), str(TimePoint.RESTAGING)
 OF_FOUND = "Of those found: outlined over true volume − 1, and the 95th percentile surface distance (HD95)."
-WHEN = {BEFORE: "before therapy", AFTER: "after therapy"}
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ def judge_segmenter(bundle: Bundle, cohort: Cohort, draft: Path, how: Judging) -
     segmenter.draw(found, draft / "figures")
     described = _metrics(bundle, cohort, found)
     set_report(_report(bundle, cohort, found, described), described, draft)
+    (draft / "model_card.md").write_text(segmenter_card(bundle, cohort, described), encoding="utf-8")
+    (draft / "tripod_ai.md").write_text(segmenter_checklist(bundle, cohort, described), encoding="utf-8")
     return f"Dice before therapy {_cell(found, BEFORE, 'dice_mean')}, after {_cell(found, AFTER, 'dice_mean')}"
 
 
@@ -58,7 +62,7 @@ def segmenter_name(bundle: Bundle) -> str:
 
 def _metrics(bundle: Bundle, cohort: Cohort, found: Mapping[str, Any]) -> dict[str, Any]:
     manifest = bundle.manifest
-    sites = Counter(patient.site for patient in cohort.patients if not patient.excluded)
+    sites = Counter(patient.site or UNSTATED for patient in cohort.patients if not patient.excluded)
     before = _value(found, BEFORE, "dice_mean")
     form = json_form(
         {
@@ -115,14 +119,7 @@ def _ends(found: Mapping[str, Any], when: str, figure: str) -> list[float] | Non
 
 
 def _cell(found: Mapping[str, Any], when: str, figure: str) -> str:
-    return _written(_summary(found, when).get(figure))
-
-
-def _written(figure: Mapping[str, Any] | None) -> str:
-    if not figure or figure["value"] is None:
-        return NONE
-    low, high = figure["ci"]
-    return f"{number(figure['value'])} ({number(low)}–{number(high)})".replace("–−", " to −")
+    return written(_summary(found, when).get(figure))
 
 
 def _rows(found: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -146,11 +143,11 @@ def _report(bundle: Bundle, cohort: Cohort, found: Mapping[str, Any], metrics: M
     for demand in metrics["demands"]:
         if demand["met"] is False:
             warned.append(Warned(f"Not reached: {demand['name']} (found {demand['found']})."))
-    kind = "simulated patients, whose tumours are known," if cohort.simulated else "patients, whom a reader outlined,"
+    kind = "the tumours are known" if cohort.simulated else "a reader outlined the tumours"
     words = (
-        f"{manifest.name} {manifest.version} (digest {bundle.weights_digest[:12]}…), trained on {manifest.cohort}, "
-        f"outlined the tumours of {metrics['cohort']['patients'] - metrics['cohort']['excluded']} {kind} on each "
-        "exam's own axial T2, as the node does. A tumour that it did not find counts with Dice 0."
+        f"{manifest.name} {manifest.version} (digest {bundle.weights_digest[:12]}…), trained on {manifest.cohort}. "
+        f"{given_words(metrics)}: {kind}, each exam on its own axial T2, as the node does it. A tumour that it did not "
+        "find counts with Dice 0."
     )
     numbers = [
         Figure(f"Dice {WHEN[w]}", number(_value(found, w, "dice_mean")), _ci(found, w, "dice_mean")) for w in WHEN
@@ -184,8 +181,8 @@ def _tables(found: Mapping[str, Any]) -> tuple[Block, ...]:
     for when, words in WHEN.items():
         rows = []
         for site, summary in found[when].items():
-            figures = [_written(summary[name]) for name in ("dice_mean", "dice_median", "found_share")]
-            others = [_written(summary[name]) for name in ("volume_bias_of_found", "hausdorff95_mm_of_found")]
+            figures = [written(summary[name]) for name in ("dice_mean", "dice_median", "found_share")]
+            others = [written(summary[name]) for name in ("volume_bias_of_found", "hausdorff95_mm_of_found")]
             rows.append((site, str(summary["exams"]), *figures, *others))
         if rows:
             note = f"{words.capitalize()}. {OF_FOUND}"
@@ -206,6 +203,7 @@ def _limits(bundle: Bundle, cohort: Cohort, metrics: Mapping[str, Any]) -> Table
         ("Intended use", manifest.intended_use),
         ("Limits", manifest.limits),
         ("Trained on", f"{manifest.cohort}; cohort digest {manifest.cohort_digest[:16]}…"),
+        *learnt_from(manifest),
         ("Judged on", f"cohort digest {cohort.digest[:16]}…"),
         (
             "References",

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from pipelines.evaluation.compared import HIGH, LOW, TICKS, RiskGroups
-from pipelines.evaluation.report.charts import colour_of, framed, legend, shares
+from pipelines.evaluation.report.charts import colour_of, dashed, framed, legend, shares
 from pipelines.evaluation.report.wording import interval, p_value
 from pipelines.evaluation.statistics.impact import Band, Impact
 from pipelines.evaluation.survival_figures import SurvivalFigures
@@ -90,27 +90,27 @@ def _band(axes: Axes, thresholds: np.ndarray, band: Band, colour: str, label: st
     axes.plot(thresholds, band.values, color=colour, linewidth=1.9, label=label)
 
 
-def draw_roc_components(found: Impact, threshold: float, path: Path) -> None:
+def draw_roc_components(found: Impact, cuts: Sequence[float], path: Path) -> None:
     """True and false positive rate over the threshold, with 95 % bands."""
     made = figure(5, 5)
     axes = made.subplots()
     _band(axes, found.thresholds, found.true_positive, POOR, "true positive rate")
     _band(axes, found.thresholds, found.false_positive, GOOD, "false positive rate")
-    axes.axvline(threshold, color=INK, linewidth=1, linestyle=(0, (3, 3)))
+    dashed(axes, cuts)
     axes.set(xlim=(0, 0.8), ylim=(-0.01, 1.01))
     framed(axes, "ROC components", "risk threshold", "share")
     legend(axes, "upper right")
     save(made, path)
 
 
-def draw_impact(found: Impact, threshold: float, path: Path, names: tuple[str, str] = CALLED) -> None:
+def draw_impact(found: Impact, cuts: Sequence[float], path: Path, names: tuple[str, str] = CALLED) -> None:
     """Of 1000 patients: how many a threshold calls high risk, and how many of these have the event. ``names``: of both
     curves."""
     made = figure(5, 5)
     axes = made.subplots()
     _band(axes, found.thresholds, found.high_risk, GOOD, names[0])
     _band(axes, found.thresholds, found.with_event, POOR, names[1])
-    axes.axvline(threshold, color=INK, linewidth=1, linestyle=(0, (3, 3)))
+    dashed(axes, cuts)
     axes.set(xlim=(0, 0.8), ylim=(-10, 1010))
     framed(axes, "Clinical impact", "risk threshold", "of 1000 patients")
     legend(axes, "upper right")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
+from pipelines.evaluation.prediction import Prediction
 from pipelines.evaluation.statistics.stated import Estimate
 from pipelines.phantom.probabilities import InformationSet, Outcome
 
@@ -23,6 +26,11 @@ SHOWN = {
     InformationSet.BASELINE_PATHOLOGY: "the baseline exam, clinical variables and ypN",
     InformationSet.PATHOLOGY: "both exams, clinical variables and pathology",
 }
+
+
+def sees(predictions: Sequence[Prediction]) -> str:
+    """ "CR sees both exams and clinical variables; …", or what a model is that has no one information."""
+    return "; ".join(one.about or f"{one.model} sees {SHOWN[one.shown]}" for one in predictions)
 
 
 def number(value: float | None, digits: int = 2) -> str:
@@ -50,6 +58,14 @@ def interval(estimate: Estimate, digits: int = 2) -> str:
     return f"{shown} ({ends})" if ends and shown != NONE else shown
 
 
+def written(figure: Mapping[str, Any] | None) -> str:
+    """A figure of a segmenter's ``metrics.json``, as ``interval`` writes an estimate."""
+    if not figure or figure["value"] is None:
+        return NONE
+    low, high = figure["ci"]
+    return f"{number(figure['value'])} ({number(low)}–{number(high)})".replace("–−", " to −")
+
+
 def turned(difference: Estimate) -> Estimate:
     """b − a of a − b."""
     value, lower, upper = (None if v is None else -v for v in (difference.value, difference.upper, difference.lower))
@@ -66,6 +82,11 @@ def p_value(value: float | None) -> str:
 def listed(words: list[str]) -> str:
     """ "a, b and c"."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""
+
+
+def begun(words: str) -> str:
+    """With a capital, as a sentence begins."""
+    return words[:1].upper() + words[1:]
 
 
 def counted(count: int, word: str) -> str:

@@ -73,9 +73,12 @@ def drawn_average_precision(score: Numbers, event: Flags, counts: Numbers) -> Nu
 
 @dataclass(frozen=True)
 class AtThreshold(Stated):
-    """What calling everyone at or above ``threshold`` positive gives: counts, and shares with Wilson's limits."""
+    """What calling everyone at or above ``threshold`` positive gives: counts, and shares with Wilson's limits.
 
-    threshold: float
+    ``threshold``: None where patients have different ones.
+    """
+
+    threshold: float | None
     true_positive: int
     false_positive: int
     true_negative: int
@@ -88,19 +91,22 @@ class AtThreshold(Stated):
     f1: Estimate
 
 
-def at_threshold(probability: Numbers, event: Flags, threshold: float) -> AtThreshold:
-    """The figures at a threshold that was fixed on training data. Shares of nobody are not estimable, each by itself.
+def at_threshold(probability: Numbers, event: Flags, threshold: float | Numbers) -> AtThreshold:
+    """The figures at a threshold that was fixed on training data, one for all or (n,) one each. Shares of nobody are
+    not estimable, each by itself.
 
     F1 is 2J / (1 + J) of J = TP / (TP + FP + FN), which is a share: its limits are J's, carried over.
     """
+    different = np.unique(threshold)
+    one = float(different[0]) if different.size == 1 else None
     if probability.shape != event.shape or not np.isfinite(probability).all():
         why = missing("predictions are missing: give the covered patients")
-        return AtThreshold(threshold, 0, 0, 0, 0, why, why, why, why, why, why)
+        return AtThreshold(one, 0, 0, 0, 0, why, why, why, why, why, why)
     called = probability >= threshold
     tp, fp = int((called & event).sum()), int((called & ~event).sum())
     tn, fn = int((~called & ~event).sum()), int((~called & event).sum())
     return AtThreshold(
-        threshold,
+        one,
         tp,
         fp,
         tn,

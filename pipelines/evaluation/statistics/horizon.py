@@ -26,10 +26,14 @@ class Observed:
 
 @dataclass(frozen=True)
 class AtHorizon:
-    """The outcome of n patients by ``horizon`` months. Whoever was lost before it counts as neither."""
+    """The outcome of n patients by ``horizon`` months. Whoever was lost before it counts as neither.
+
+    ``timed``: False of a yes-or-no outcome, whose months mean nothing.
+    """
 
     observed: Observed
     horizon: float
+    timed: bool = True
 
     @property
     def had(self) -> Flags:
@@ -58,6 +62,8 @@ class AtHorizon:
             if (lost := int((~np.isfinite(score)).sum())) > 0:
                 return f"{lost} of {size} predictions are missing: give the covered patients"
         had, free = int(self.had.sum()), int(self.free.sum())
+        if min(had, free) < fewest and not self.timed:
+            return f"{had} patients had the outcome and {free} had not; at least {fewest} of each are needed"
         if min(had, free) < fewest:
             return (
                 f"{had} patients had the event by {self.horizon:g} months and {free} are known to be free of it; "
@@ -68,7 +74,7 @@ class AtHorizon:
 
 def known(event: Flags) -> AtHorizon:
     """A yes-or-no outcome, known for everybody, as an outcome at a horizon."""
-    return AtHorizon(Observed(np.ones(event.size), event), 1.0)
+    return AtHorizon(Observed(np.ones(event.size), event), 1.0, timed=False)
 
 
 def event_share(counts: Numbers, outcome: AtHorizon) -> Numbers:

@@ -42,6 +42,14 @@ def test_without_a_list_of_training_hospitals_none_counts_as_unseen() -> None:
     assert not any(group.outside_training for group in by_site(silent, silent.default).values())
 
 
+def test_a_hospital_that_nobody_stated_is_called_so_and_counts_as_none_that_training_never_saw() -> None:
+    judged = judged_response(60)
+    patients = tuple(replace(p, site="") if p.site == "D" else p for p in judged.patients)
+    found = by_site(replace(judged, patients=patients), judged.default)
+    assert list(found) == ["A", "B", "C", "not stated"]
+    assert not any(group.outside_training for group in found.values())
+
+
 def test_response_strata_are_those_of_the_paper() -> None:
     judged = judged_survival(60)
     found = response_strata(judged)

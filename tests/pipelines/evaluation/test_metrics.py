@@ -108,6 +108,39 @@ def test_coverage_counts_the_patients_not_excluded_and_everyone_left_out_has_a_r
     assert left_out(judged)["the baseline exam has no DWI"] == int((~covered).sum())
 
 
+def test_events_by_the_horizon_stand_beside_those_of_all_the_follow_up() -> None:
+    found, judged = metrics(survival()), survival().judged
+    months, event = judged.followed(Outcome.METASTASIS)
+    assert found["events_36m"] == int((event & (months <= 36.0)).sum()) < found["events"] == int(event.sum())
+    assert sum(site["events_36m"] for site in found["sites"].values()) == found["events_36m"]
+    assert "events_36m" not in metrics(response())
+
+
+def test_mean_predicted_stands_beside_the_mean_true_probability() -> None:
+    found, judged = metrics(survival())["calibration"], survival().judged
+    truth = judged.events(Outcome.METASTASIS)
+    assert truth is not None
+    assert found["mean_predicted"] == pytest.approx(judged.default.probability.mean())
+    assert found["mean_true"] == pytest.approx(np.mean(1.0 - np.exp(-truth.hazard)))
+    default, rows = response().judged.default, response().judged.judgeable(response().judged.default)
+    true = response().judged.true(default)
+    assert true is not None
+    assert metrics(response())["calibration"]["mean_true"] == pytest.approx(true[rows].mean())
+
+
+def test_who_lacks_an_input_is_told_what_the_node_uses_instead() -> None:
+    judged = response().judged
+    silent = judged.default.probability.copy()
+    rows = np.flatnonzero(np.isfinite(silent))[:3]
+    silent[rows] = np.nan
+    used = ["CRD"] * len(judged.patients)
+    used[rows[0]], used[rows[1]], used[rows[2]] = "FDL_measured", "FDL_measured", ""
+    predictions = (*judged.predicted.predictions[:-1], replace(judged.default, probability=silent))
+    reasons = left_out(replace(judged, predicted=replace(judged.predicted, predictions=predictions, used=tuple(used))))
+    assert reasons["CRD lacks an input; the node then uses FDL_measured"] == 2
+    assert reasons["CRD lacks an input; so does every model of the node"] == 1
+
+
 def test_a_demand_that_is_not_met_says_so() -> None:
     judged = response().judged
     noise = np.random.default_rng(5).uniform(0.2, 0.5, len(judged.patients))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
+from pipelines.evaluation.compared import decisions
 from pipelines.evaluation.judged import Judged
 from pipelines.evaluation.results import few, headline
 from tests.pipelines.evaluation.made_predictions import judged_response, judged_survival
@@ -32,3 +35,32 @@ def test_a_postoperative_nomogram_is_compared_with_what_the_clinic_knows_after_s
     after = with_models(judged_survival(60), *names, default="nomogram_postoperative")
     assert few(before) == ["clinical", "DLRS", "nomogram"]
     assert few(after) == ["clinical_postoperative", "DLRS", "nomogram_postoperative"]
+
+
+def test_a_reference_that_covers_nobody_does_not_take_the_defaults_decision_curve_away() -> None:
+    judged = judged_survival(100)
+    clinical, default = judged.of("clinical"), judged.default
+    absent = replace(clinical, probability=np.full_like(clinical.probability, np.nan))
+    found = decisions(judged, (absent, judged.of("DLRS"), default))
+    assert found.without == ("clinical",)
+    assert list(found.curve.models) == ["DLRS", "nomogram"]
+    assert not found.curve.not_estimable
+    assert found.patients == int(judged.judgeable(default).sum())
+    everybody = decisions(judged, (clinical, default))
+    assert everybody.without == () and list(everybody.curve.models) == ["clinical", "nomogram"]
+
+
+def test_a_reference_that_covers_few_is_dropped_rather_than_judging_the_others_on_those_few() -> None:
+    judged = judged_response(120)
+    few_covered = judged.of("CR").probability.copy()
+    few_covered[np.flatnonzero(np.isfinite(few_covered))[40:]] = np.nan
+    found = decisions(judged, (replace(judged.of("CR"), probability=few_covered), judged.default))
+    assert found.without == ("CR",)
+
+
+def test_too_few_responses_are_told_without_months() -> None:
+    judged = judged_response(120)
+    nobody = replace(judged.default, probability=np.full_like(judged.default.probability, np.nan))
+    changed = replace(judged, predicted=replace(judged.predicted, predictions=(nobody,)))
+    reason = decisions(changed, (nobody,)).curve.not_estimable
+    assert reason == "0 patients had the outcome and 0 had not; at least 5 of each are needed"

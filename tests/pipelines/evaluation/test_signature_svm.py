@@ -38,7 +38,7 @@ def test_every_model_says_by_which_oracle_it_is_measured(predicted: Predicted) -
     by_name = {prediction.model: prediction for prediction in predicted.predictions}
     assert predicted.default == "CRD"
     clinical = {name for name, p in by_name.items() if p.shown is InformationSet.PAIR_CLINICAL}
-    assert clinical == {"CR", "CRD", "CRD_published"}
+    assert clinical == {"CR", "CRD", "CRD_published", "node"}
     assert {p.shown for name, p in by_name.items() if name not in clinical} == {InformationSet.PAIR}
     assert {p.outcome for p in by_name.values()} == {Outcome.GOOD_RESPONSE}
     assert {"FDL", "FDL+delta", "FDL_measured", "pre_t2", "post_dwi", "t2+dwi"} <= set(by_name)
@@ -58,6 +58,47 @@ def test_clinical_models_are_silent_where_a_value_is_missing_and_image_models_ar
     assert np.array_equal(by_name["CRD"].covered[2:], ~missing)
     assert by_name["FDL_measured"].covered[2:].all()
     assert 0 < (~by_name["FDL+delta"].covered[2:]).sum() < 10  # no contrast-enhanced T1
+
+
+def test_what_the_node_shows_is_of_each_patient_the_first_model_that_has_its_inputs(predicted: Predicted) -> None:
+    by_name = {prediction.model: prediction for prediction in predicted.predictions}
+    crd, measured, node = (by_name[name].probability for name in ("CRD", "FDL_measured", "node"))
+    assert np.array_equal(node, np.where(np.isfinite(crd), crd, measured), equal_nan=True)
+    used = np.where(np.isfinite(crd), "CRD", "FDL_measured")
+    assert predicted.used == ("", "", *used[2:])
+    assert "FDL_measured" in predicted.used
+    assert by_name["node"].about.startswith("node: of each patient the first of CRD, FDL_measured, FDL")
+
+
+def test_each_patient_has_the_threshold_and_the_category_of_the_machine_that_is_used(
+    bundle: Bundle, predicted: Predicted
+) -> None:
+    by_name = {prediction.model: prediction for prediction in predicted.predictions}
+    crd, node = by_name["CRD"], by_name["node"]
+    no_contrast = np.isnan(predicted.features["pre_ce_t1"]) & crd.covered
+    assert no_contrast.any()
+    whole, without = (bundle.manifest.thresholds[f"CRD {subset}"] for subset in ("ce_t1_t2_dwi", "t2_dwi"))
+    expected = np.where(no_contrast, without["youden"], whole["youden"])
+    assert crd.thresholds[crd.covered] == pytest.approx(expected[crd.covered])
+    assert set(crd.cuts) == {whole["youden"], without["youden"]}
+    assert node.categories is not None
+    assert [bool(word) for word in node.categories] == node.covered.tolist()
+    high = crd.covered & (node.categories == "high")
+    low = crd.covered & (node.categories == "low")
+    cuts = [np.where(no_contrast, without[name], whole[name]) for name in ("high", "low")]
+    assert (crd.probability >= cuts[0])[high].all() and (crd.probability < cuts[1])[low].all()
+
+
+def test_where_the_usual_model_covers_nobody_the_next_of_the_node_is_the_default_and_words_say_so(
+    bundle: Bundle,
+) -> None:
+    patients = [
+        replace(one, patient=replace(one.patient, record=ClinicalRecord({}))) for one in made_up_patients()[2:8]
+    ]
+    predicted = predict(bundle, patients, "cpu")
+    assert predicted.default == "FDL_measured"
+    assert predicted.why_default.startswith("CRD covers nobody here, so the report is about FDL_measured")
+    assert set(predicted.used) == {"FDL_measured"}
 
 
 def test_features_are_what_the_machines_saw(predicted: Predicted) -> None:

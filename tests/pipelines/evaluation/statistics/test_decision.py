@@ -52,6 +52,7 @@ def test_a_threshold_above_everybody_treats_nobody() -> None:
 
 def test_without_enough_outcomes_there_is_no_curve() -> None:
     found = decision_curve({"model": np.full(40, 0.3)}, known(np.zeros(40, bool)), THRESHOLDS)
-    assert found.models == {} and "0 patients had the event" in found.not_estimable
+    assert found.models == {}
+    assert found.not_estimable == "0 patients had the outcome and 40 had not; at least 5 of each are needed"
     lost = decision_curve({"model": np.array([0.1, np.nan] * 20)}, known(np.arange(40) < 20), THRESHOLDS)
     assert "20 of 40 predictions are missing" in lost.not_estimable
