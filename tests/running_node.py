@@ -15,6 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from node.app import opened
+from node.config import load_config
+from node.status import read_status
+
 NODE_TITLE = "RESTAGE"
 SENDER_TITLE = "SENDER"
 
@@ -62,16 +66,20 @@ class RunningNode:
         return dict(json.loads(done.stdout))
 
     def wait_until(self, reached: Callable[[dict[str, Any]], object], seconds: float) -> dict[str, Any]:
-        """The first status for which ``reached`` holds; fails with status and log where none comes in time."""
+        """The first status for which ``reached`` holds; fails with status and log where none comes in time.
+
+        Read from the tables, as ``restage status`` does: a process for every look would take the node's time.
+        """
         deadline = time.monotonic() + seconds
-        while True:
-            status = self.status()
-            if reached(status):
-                return status
-            if time.monotonic() > deadline:
-                tail = self.log[-4000:]
-                raise AssertionError(f"not reached in {seconds} s:\n{json.dumps(status, indent=1)[-6000:]}\n{tail}")
-            time.sleep(0.5)
+        with opened(load_config(self.config)) as (database, _):
+            while True:
+                status = dict(json.loads(json.dumps(read_status(database))))
+                if reached(status):
+                    return status
+                if time.monotonic() > deadline:
+                    said = json.dumps(status, indent=1)[-6000:]
+                    raise AssertionError(f"not reached in {seconds} s:\n{said}\n{self.log[-4000:]}")
+                time.sleep(0.25)
 
     def kill(self) -> None:
         """As a power cut does to a process: no chance to say good-bye."""
