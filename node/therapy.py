@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
+
+from pipelines.clinical.course import is_near
 
 
 @dataclass(frozen=True)
@@ -20,16 +22,12 @@ class Therapy:
         A day belongs to them where it lies at most ``within_days`` before the first or after the last of them. An end
         before the start is of an earlier course.
         """
-        start, end = (
-            day
-            if day is not None
-            and exams
-            and (exams[0] - day).days <= within_days
-            and (day - exams[-1]).days <= within_days
-            else None
-            for day in (self.start, self.end)
-        )
+        start, end = (self._near(day, exams, timedelta(days=within_days)) for day in (self.start, self.end))
         return Therapy(start, None if start is not None and end is not None and end < start else end)
+
+    @staticmethod
+    def _near(day: date | None, exams: Sequence[date], within: timedelta) -> date | None:
+        return day if day is not None and exams and is_near(day, exams, within) else None
 
     def denies_baseline(self, exam: date) -> str:
         """Why an exam cannot be the baseline; '' where nothing speaks against it."""

@@ -20,6 +20,7 @@ from sqlalchemy import Row, Table, insert, select
 from node import jobs
 from node.config import Config, Settle
 from node.database import Database
+from node.due import PatientKey, due
 from node.match import MatchingRules
 from node.objects import read_facts
 from node.plan import Planner
@@ -27,7 +28,7 @@ from node.records import JobTicket, Outcome, PairState, Proposal, ResultFile, St
 from node.schema import job_table, pair_table, study_table
 from node.settle import settle
 from node.store import Kept, Store
-from tests.dicom_files import encoded
+from tests.dicom_files import BASELINE, encoded, exam
 
 LEASE_SECONDS = 60.0
 AT_ONCE = Settle(quiet_seconds=1e-6)
@@ -71,6 +72,10 @@ class Bench:
     def jobs(self) -> list[tuple[int, str]]:
         """Version and state of every scoring job."""
         return [(row.version, row.state) for row in self.rows(job_table) if row.task == Task.SCORE]
+
+    def patients_due(self) -> list[PatientKey]:
+        with self.database.reading() as connection:
+            return due(connection)
 
     def withdrawals(self) -> list[tuple[int, str]]:
         """Version and state of every withdrawal."""
@@ -161,6 +166,14 @@ def store(data_dir: Path, database: Database) -> Store:
 @pytest.fixture
 def bench(database: Database, store: Store) -> Bench:
     return Bench(database, store)
+
+
+@pytest.fixture
+def held(bench: Bench) -> Bench:
+    """A patient of whom one exam is here, and planned."""
+    bench.receive(*exam(BASELINE))
+    bench.settle_and_plan()
+    return bench
 
 
 def free_port() -> int:

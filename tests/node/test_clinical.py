@@ -10,7 +10,7 @@ import pytest
 from node import clinical
 from node.clinical import Import, import_values, rows_of, values_of
 from node.clinical_file import PatientValue, TableUnfit
-from node.due import PatientKey, due
+from node.due import PatientKey
 from node.schema import clinical_value_table
 from node.therapy import Therapy
 from pipelines.clinical.dated import DatedValue, Name, Stem
@@ -35,18 +35,6 @@ def take(bench: Bench, *values: PatientValue) -> Import:
 def known(bench: Bench, key: PatientKey = P1) -> dict[tuple[str, date], Value]:
     with bench.database.reading() as connection:
         return {(str(one.name), one.on): one.value for one in values_of(connection, key)}
-
-
-def patients_due(bench: Bench) -> list[PatientKey]:
-    with bench.database.reading() as connection:
-        return due(connection)
-
-
-@pytest.fixture
-def held(bench: Bench) -> Bench:
-    bench.receive(*exam(BASELINE))
-    bench.settle_and_plan()
-    return bench
 
 
 def test_values_come_back_as_they_were_typed(held: Bench) -> None:
@@ -78,7 +66,7 @@ def test_the_same_value_again_changes_nothing(held: Bench) -> None:
     held.settle_and_plan()
     done = take(held, replace(value(), dated=DatedValue(Item.CEA, 7.2, DRAWN, "again.csv")))
     assert (done.values, done.new, done.replaced) == (1, 0, ())
-    assert patients_due(held) == []
+    assert held.patients_due() == []
     assert len(held.rows(clinical_value_table)) == 1
 
 
@@ -89,17 +77,17 @@ def test_one_that_names_its_exam_replaces_one_that_named_none(held: Bench) -> No
 
 
 def test_an_import_makes_its_patient_due_once(held: Bench) -> None:
-    assert patients_due(held) == []
+    assert held.patients_due() == []
     take(held, value())
-    assert patients_due(held) == [P1]
+    assert held.patients_due() == [P1]
     held.settle_and_plan()
-    assert patients_due(held) == []
+    assert held.patients_due() == []
 
 
 def test_values_of_a_patient_who_is_not_here_wait_for_the_first_exam(bench: Bench) -> None:
     done = take(bench, value())
     assert done.unknown == ("P1",)
-    assert patients_due(bench) == []
+    assert bench.patients_due() == []
     bench.receive(*exam(BASELINE))
     bench.settle_and_plan()
     assert known(bench) == {("cea_ng_ml", DRAWN): 7.2}
@@ -107,7 +95,7 @@ def test_values_of_a_patient_who_is_not_here_wait_for_the_first_exam(bench: Benc
 
 def test_a_value_of_another_issuer_is_not_this_patients(held: Bench) -> None:
     done = take(held, value(issuer="ELSEWHERE"))
-    assert (done.unknown, known(held), patients_due(held)) == (("P1",), {}, [])
+    assert (done.unknown, known(held), held.patients_due()) == (("P1",), {}, [])
     take(held, value(issuer="HOSPITAL"))
     assert known(held) == {("cea_ng_ml", DRAWN): 7.2}
 

@@ -10,7 +10,7 @@ import pytest
 from node.clinical import import_values, rows_of, values_of
 from node.clinical_file import PatientValue
 from node.clinical_retraction import Named, RetractionRefused, retract, retracted
-from node.due import PatientKey, due
+from node.due import PatientKey
 from node.errors import NotFound
 from node.schema import clinical_value_table
 from pipelines.clinical.dated import DatedValue, Name, Stem
@@ -35,18 +35,6 @@ def known(bench: Bench, key: PatientKey = P1) -> list[tuple[str, date, Value]]:
         return [(str(one.name), one.on, one.value) for one in values_of(connection, key)]
 
 
-def patients_due(bench: Bench) -> list[PatientKey]:
-    with bench.database.reading() as connection:
-        return due(connection)
-
-
-@pytest.fixture
-def held(bench: Bench) -> Bench:
-    bench.receive(*exam(BASELINE))
-    bench.settle_and_plan()
-    return bench
-
-
 def test_a_retracted_value_counts_no_more_and_stays_as_history(held: Bench) -> None:
     take(held, 40.0)
     assert take_back(held) == ["40"]
@@ -58,9 +46,9 @@ def test_its_patient_is_planned_again_once(held: Bench) -> None:
     take(held, 40.0)
     held.settle_and_plan()
     take_back(held)
-    assert patients_due(held) == [P1]
+    assert held.patients_due() == [P1]
     held.settle_and_plan()
-    assert patients_due(held) == []
+    assert held.patients_due() == []
 
 
 def test_a_pair_is_scored_again_without_the_value(bench: Bench) -> None:
@@ -126,7 +114,7 @@ def test_where_several_patients_have_the_id_one_must_be_named(held: Bench) -> No
 def test_a_value_of_a_patient_who_is_not_here_is_taken_back_without_planning_anybody(bench: Bench) -> None:
     take(bench, 5.0)
     assert take_back(bench) == ["5"]
-    assert patients_due(bench) == []
+    assert bench.patients_due() == []
     bench.receive(*exam(BASELINE))
     bench.settle_and_plan()
     assert known(bench) == []

@@ -14,4 +14,4 @@ depends_on = None
 def upgrade() -> None:
     # Whether those that wait are evident is known when they are planned, which they are because this says so.
     op.add_column("pair", sa.Column("evident", sa.Boolean(), nullable=False, server_default=sa.false()))
-    op.execute("UPDATE pair SET evident = 1 WHERE state = 'AWAITING_RESTAGING'")
+    op.execute("UPDATE pair SET evident = (state = 'AWAITING_RESTAGING')")
