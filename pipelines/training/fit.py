@@ -21,6 +21,7 @@ from pipelines.training.job import Examples, Job, Loss, Rows
 from pipelines.training.kept import Kept, Snapshot
 from pipelines.training.recipe import Precision, Recipe, optimiser_of, schedule_of
 from pipelines.training.settings import Progress, silent
+from pipelines.training.tensors import Tensors, as_float, called, joined, moved
 
 __all__ = [
     "Diverged",
@@ -88,16 +89,16 @@ def fit(job: Job, run: Run) -> Fitted:
 
 def outputs_of(
     network: torch.nn.Module, examples: Examples, rows: torch.Tensor, device: str = "cpu", batch: int = 64
-) -> tuple[torch.Tensor, torch.Tensor]:
+) -> tuple[Tensors, Tensors]:
     """Outputs (float32) and targets of rows, without augmentation, in evaluation mode, on the CPU."""
-    moved = network.to(device).eval()
+    there = network.to(device).eval()
     outputs, targets = [], []
     with torch.inference_mode():
         for part in rows.split(batch):
             inputs, wanted = examples.batch(part, torch.Generator(), augment=False)
-            outputs.append(moved(inputs.to(device)).float().cpu())
+            outputs.append(as_float(called(there, moved(inputs, device))))
             targets.append(wanted)
-    return torch.cat(outputs), torch.cat(targets)
+    return joined(outputs), joined(targets)
 
 
 def _train(training: _Training, run: Run, digest: str) -> None:
@@ -165,8 +166,8 @@ class _Training:
         inputs, targets = self.job.examples.batch(drawn, self.generator, augment=True)
         self.optimiser.zero_grad(set_to_none=True)
         with self.precision.context():
-            outputs = self.network(inputs.to(self.device))
-        loss = self.job.loss(outputs.float(), targets.to(self.device))
+            outputs = called(self.network, moved(inputs, self.device))
+        loss = self.job.loss(as_float(outputs), moved(targets, self.device))
         self.precision.step(loss, self.optimiser, self.network, self.job.recipe.clip)
         if isinstance(self.schedule, OneCycleLR):
             self.schedule.step()

@@ -5,18 +5,20 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
 from pipelines.training.kept import digest_of
 from pipelines.training.recipe import Recipe
+from pipelines.training.tensors import Tensors, as_float, called, parts
 
 # Raised whenever the loop would give other weights for the same job: what was kept before then counts for nothing.
 VERSION = 1
 
-Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-"""From outputs and targets of a whole batch to a scalar: a Cox loss takes its risk sets from the batch."""
+Loss = Callable[[Any, Any], torch.Tensor]
+"""From outputs and targets (:data:`Tensors` each, as the network and the examples give them) of a whole batch to a
+scalar: a Cox loss takes its risk sets from the batch."""
 
 
 class Examples(Protocol):
@@ -24,7 +26,7 @@ class Examples(Protocol):
 
     def __len__(self) -> int: ...
 
-    def batch(self, rows: torch.Tensor, generator: torch.Generator, augment: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    def batch(self, rows: torch.Tensor, generator: torch.Generator, augment: bool) -> tuple[Tensors, Tensors]:
         """Inputs and targets of these rows, on the CPU. Without ``augment`` the same rows always give the same."""
 
 
@@ -66,12 +68,13 @@ class Job:
         for index, part in enumerate(torch.cat([rows.train, rows.validation]).split(size)):
             inputs, targets = self.examples.batch(part, torch.Generator().manual_seed(0), augment=False)
             tensors[f"examples.{index}"] = torch.tensor(
-                [list(bytes.fromhex(digest_of({}, {"x": inputs, "y": targets})))]
+                [list(bytes.fromhex(digest_of({}, _named("x", inputs) | _named("y", targets))))]
             )
         inputs, targets = self.examples.batch(rows.train[:size], torch.Generator().manual_seed(0), augment=True)
         with torch.inference_mode():
-            outputs = copy.deepcopy(self.network).cpu().eval()(inputs)
-            tensors |= {"augmented": inputs, "targets": targets, "loss": self.loss(outputs.float(), targets)}
+            outputs = called(copy.deepcopy(self.network).cpu().eval(), inputs)
+            tensors |= _named("augmented", inputs) | _named("targets", targets)
+            tensors["loss"] = self.loss(as_float(outputs), targets)
         described = {
             "version": VERSION,
             "torch": str(torch.__version__),
@@ -82,3 +85,7 @@ class Job:
             "network": str(self.network),
         }
         return digest_of(described, tensors)
+
+
+def _named(name: str, tensors: Tensors) -> dict[str, torch.Tensor]:
+    return {f"{name}.{index}": part for index, part in enumerate(parts(tensors))}
