@@ -24,7 +24,7 @@ from pipelines.volumes.resample import coverage, map_onto, mask_onto, onto
 
 Halves = NDArray[np.float16]
 FINER = 2
-"""In-plane samples per voxel and axis, averaged: a voxel is the mean of its area, and ``T2_SQUARE`` knows its spread."""
+"""In-plane samples per voxel and axis, averaged: a voxel is the mean of its area; ``T2_SQUARE`` knows its spread."""
 LOWEST_LOG, HIGHEST_LOG = -2.5, 2.0
 LOG_SPAN = 0.5
 

@@ -24,10 +24,13 @@ from pipelines.systems.networks.standardised_conv import StandardisedConv3d
 @dataclass(frozen=True)
 class ImageFeatures:
     """``pooled``: (batch, channels of the deepest maps), their mean over voxels. ``segmentation``: (batch, 1, rows,
-    columns, slices), logits of a voxel's being tumour."""
+    columns, slices), logits of a voxel's being tumour. ``fused``: the maps of all sequences together, at half the
+    sides, (batch, fused channels, …); ``deepest``: those below."""
 
     pooled: torch.Tensor
     segmentation: torch.Tensor
+    fused: torch.Tensor
+    deepest: torch.Tensor
 
 
 class SpatialAttention(torch.nn.Module):
@@ -100,14 +103,14 @@ class ImageBranch(torch.nn.Module):
         begun = [stem(images[:, i], None if present is None else present[:, i]) for i, stem in enumerate(self.stems)]
         skips = [self.place(self.skip(torch.cat(begun, dim=1)))]
         told = self.attention(torch.stack([halve(maps) for halve, maps in zip(self.halve, begun, strict=True)], dim=1))
-        maps = self.fuse(told.flatten(1, 2))
+        maps = fused = self.fuse(told.flatten(1, 2))
         for down in self.downs:
             skips.append(maps)
             maps = down(maps)
-        pooled = maps.mean(dim=(2, 3, 4))
+        deepest = maps
         for up, skip in zip(self.ups, reversed(skips), strict=True):
             maps = up(maps, skip)
-        return ImageFeatures(pooled, self.mask(maps))
+        return ImageFeatures(deepest.mean(dim=(2, 3, 4)), self.mask(maps), fused, deepest)
 
     def _check(self, images: torch.Tensor, present: torch.Tensor | None) -> None:
         names, wanted = ", ".join(self.size.sequences), (len(self.size.sequences), *self.size.shape)

@@ -6,6 +6,9 @@ The classification head reads the mean of the deepest maps and the table's CLS t
 the mean of the columns' tokens. The log risk is linear and unbounded, and has no intercept, since a Cox partial
 likelihood cannot tell one. No patient's output depends on the others of the batch: in evaluation always, in
 training with Norm.GROUP as well.
+
+Ours may also read measured features of the tumour inside the mask it draws (``reads`` of the size); both heads then add
+what is linear in them.
 """
 
 from __future__ import annotations
@@ -14,8 +17,9 @@ from dataclasses import dataclass
 
 import torch
 
-from pipelines.systems.networks.multi_rec_image import ImageBranch
+from pipelines.systems.networks.multi_rec_image import ImageBranch, ImageFeatures
 from pipelines.systems.networks.multi_rec_size import PUBLISHED, SMALL, MultiRecNetSize, Norm, Variant
+from pipelines.systems.networks.own_mask_reading import OwnMaskReading
 from pipelines.systems.networks.saint import Saint
 
 __all__ = ["PUBLISHED", "SMALL", "MultiRecNet", "MultiRecNetSize", "MultiRecOutput", "Norm", "Variant"]
@@ -26,12 +30,14 @@ class MultiRecOutput:
     """``segmentation``: (batch, 1, rows, columns, slices), logits; None without sequences.
 
     ``recurrence``: (batch,), the logit of recurrence or metastasis within three years. ``log_risk``: (batch,), the log
-    hazard ratio of disease-free survival, up to a constant.
+    hazard ratio of disease-free survival, up to a constant. ``features``: (batch, reads), measured features as the
+    network reads them; None where the size reads nothing.
     """
 
     segmentation: torch.Tensor | None
     recurrence: torch.Tensor
     log_risk: torch.Tensor
+    features: torch.Tensor | None = None
 
 
 class MultiRecNet(torch.nn.Module):
@@ -46,6 +52,10 @@ class MultiRecNet(torch.nn.Module):
         self.dropout = torch.nn.Dropout(size.dropout)
         self.recurrence = torch.nn.Linear(width, 1)
         self.log_risk = torch.nn.Linear(width, 1, bias=False)
+        reads = size.reads if size.sequences else 0
+        self.reading = OwnMaskReading((size.fused, size.widths[-1]), reads) if reads else None
+        self.recurrence_of_features = torch.nn.Linear(reads, 1, bias=False) if reads else None
+        self.log_risk_of_features = torch.nn.Linear(reads, 1, bias=False) if reads else None
 
     def forward(
         self,
@@ -75,19 +85,28 @@ class MultiRecNet(torch.nn.Module):
             differ; where a patient has none of the sequences.
         """
         self._check(images, present, values, missing)
-        classified, ranked, segmentation = [], [], None
-        if self.image is not None:
-            features = self.image(images, present)
-            segmentation = features.segmentation
-            classified.append(features.pooled)
-            ranked.append(features.pooled)
+        classified, ranked = [], []
+        seen = self.image(images, present) if self.image is not None else None
+        if seen is not None:
+            classified.append(seen.pooled)
+            ranked.append(seen.pooled)
         if self.clinical is not None:
             tokens = self.clinical(values, missing)
             classified.append(tokens.cls)
             ranked.append(tokens.columns.mean(dim=1))
         recurrence = self.recurrence(self.dropout(torch.cat(classified, dim=1)))
         log_risk = self.log_risk(self.dropout(torch.cat(ranked, dim=1)))
-        return MultiRecOutput(segmentation, recurrence[:, 0], log_risk[:, 0])
+        features = self._read(seen)
+        if features is not None and self.recurrence_of_features is not None and self.log_risk_of_features is not None:
+            recurrence = recurrence + self.recurrence_of_features(features)
+            log_risk = log_risk + self.log_risk_of_features(features)
+        return MultiRecOutput(None if seen is None else seen.segmentation, recurrence[:, 0], log_risk[:, 0], features)
+
+    def _read(self, seen: ImageFeatures | None) -> torch.Tensor | None:
+        if self.reading is None or seen is None:
+            return None
+        features: torch.Tensor = self.reading(seen.segmentation, (seen.fused, seen.deepest))
+        return features
 
     def _check(
         self,

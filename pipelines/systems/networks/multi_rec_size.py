@@ -58,7 +58,8 @@ class MultiRecNetSize:
     weighs places. ``downs``: halvings below the fused maps.
 
     ``groups``: of the group normalisation behind the fusing convolution (and of Norm.GROUP), 0 for none there.
-    ``dropout``: before the heads and in the attention's MLPs; the table has its own.
+    ``dropout``: before the heads and in the attention's MLPs; the table has its own. ``reads``: measured features that
+    the network reads of the tumour and its heads lean on; 0 as published.
     """
 
     sequences: tuple[str, ...] = SEQUENCES
@@ -72,6 +73,7 @@ class MultiRecNetSize:
     groups: int = 8
     norm: Norm = Norm.BATCH
     dropout: float = 0.0
+    reads: int = 0
 
     def __post_init__(self) -> None:
         if not self.sequences and self.clinical is None:
@@ -115,7 +117,7 @@ class MultiRecNetSize:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> MultiRecNetSize:
         rows, columns, slices = values["shape"]
-        whole = ("base", "place", "downs", "attention_layers", "attention_heads", "groups")
+        whole = ("base", "place", "downs", "attention_layers", "attention_heads", "groups", "reads")
         return cls(
             sequences=tuple(values["sequences"]),
             clinical=None if values["clinical"] is None else SaintSize.from_json(values["clinical"]),

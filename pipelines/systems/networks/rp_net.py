@@ -18,6 +18,7 @@ from typing import Any, Literal, get_args
 
 import torch
 
+from pipelines.systems.networks.own_mask_reading import OwnMaskReading
 from pipelines.systems.networks.residual_unet import INSTANCE, LEAST_DEPTH, BranchMaps, Norm, ResidualUNet, convolution
 
 Change = Literal["subtract", "correlate"]
@@ -32,7 +33,8 @@ class RpNetSize:
 
     ``dropout``: of whole channels within the context blocks. ``change_channels``: of each tap's change.
     ``change``: ``correlate`` compares the exams by depth-wise correlation in place of subtraction.
-    ``head_norm``: before the global average. ``shared``: one set of weights for both exams.
+    ``head_norm``: before the global average. ``shared``: one set of weights for both exams. ``reads``: measured
+    features that each branch reads of its exam's tumour and the response leans on; 0 as published.
     Raises ValueError for a size that no network can have.
     """
 
@@ -44,11 +46,12 @@ class RpNetSize:
     change: Change = "subtract"
     head_norm: HeadNorm = "instance"
     shared: bool = True
+    reads: int = 0
 
     def __post_init__(self) -> None:
         if self.depth < LEAST_DEPTH:
             raise ValueError(f"RP-Net needs at least {LEAST_DEPTH} levels for its taps, not {self.depth}")
-        if min(self.base, self.channels, self.change_channels) < 1 or not 0 <= self.dropout < 1:
+        if min(self.base, self.channels, self.change_channels, self.reads + 1) < 1 or not 0 <= self.dropout < 1:
             raise ValueError(f"RP-Net needs channels, and a dropout from 0 to below 1, not {self}")
         if self.change not in get_args(Change) or self.head_norm not in get_args(HeadNorm):
             raise ValueError(f"RP-Net knows no change '{self.change}' with head norm '{self.head_norm}'")
@@ -77,6 +80,7 @@ class RpNetSize:
             change=values["change"],
             head_norm=values["head_norm"],
             shared=bool(values["shared"]),
+            reads=int(values["reads"]),
         )
 
 
@@ -89,13 +93,15 @@ class RpNetOutput:
     """What RP-Net says of pairs of exams.
 
     ``pre_mask``, ``post_mask``: logits of the tumour (batch, 1, slices, rows, columns) before and after therapy.
-    ``change``: one vector (batch, change channels) per tap. ``response``: logit (batch, 1), linear in the three.
+    ``change``: one vector (batch, change channels) per tap. ``response``: logit (batch, 1), linear in the three and in
+    ``features``: (batch, 2, reads), what was read before and after therapy; None where the size reads nothing.
     """
 
     pre_mask: torch.Tensor
     post_mask: torch.Tensor
     change: tuple[torch.Tensor, ...]
     response: torch.Tensor
+    features: torch.Tensor | None = None
 
 
 class SubtractedChange(torch.nn.Module):
@@ -147,6 +153,8 @@ class RpNet(torch.nn.Module):
         norm = NORMS[size.head_norm]
         self.changes = torch.nn.ModuleList(change(tapped, size.change_channels, norm) for tapped in size.tapped)
         self.last = torch.nn.Linear(len(size.tapped) * size.change_channels, 1)
+        self.reading = OwnMaskReading(size.tapped[:2], size.reads) if size.reads else None
+        self.of_features = torch.nn.Linear(2 * size.reads, 1) if size.reads else None
 
     def forward(self, pre: torch.Tensor, post: torch.Tensor) -> RpNetOutput:
         """Exams before and after therapy, each (batch, channels, slices, rows, columns), in the same order of patients.
@@ -154,22 +162,28 @@ class RpNet(torch.nn.Module):
         Raises ValueError where the exams are not of one shape that the network can halve ``depth`` - 1 times.
         """
         before, after = self.branch_maps(pre, post)
-        change, response = self.response(before, after)
-        return RpNetOutput(before.mask, after.mask, change, response)
+        change, features, response = self.response(before, after)
+        return RpNetOutput(before.mask, after.mask, change, response, features)
 
     def branch_maps(self, pre: torch.Tensor, post: torch.Tensor) -> tuple[BranchMaps, BranchMaps]:
         """What the branches make of the exams; shapes and errors as of ``forward``."""
         self._check(pre, post)
         return self.branches[0](pre), self.branches[-1](post)
 
-    def response(self, before: BranchMaps, after: BranchMaps) -> tuple[tuple[torch.Tensor, ...], torch.Tensor]:
-        """Each tap's change (batch, change channels), and the response's logit (batch, 1).
+    def response(
+        self, before: BranchMaps, after: BranchMaps
+    ) -> tuple[tuple[torch.Tensor, ...], torch.Tensor | None, torch.Tensor]:
+        """Each tap's change (batch, change channels), features read (batch, 2, reads), the response's logit (batch, 1).
 
         Apart from ``branch_maps``, so that Grad-CAM can ask how the response hangs on a tap.
         """
         taps = zip(self.changes, before.taps, after.taps, strict=True)
         change = tuple(reads(pre, post) for reads, pre, post in taps)
-        return change, self.last(torch.cat(change, dim=1))
+        logit: torch.Tensor = self.last(torch.cat(change, dim=1))
+        if self.reading is None or self.of_features is None:
+            return change, None, logit
+        features = torch.stack([self.reading(exam.mask, exam.taps[:2]) for exam in (before, after)], dim=1)
+        return change, features, logit + self.of_features(features.flatten(1))
 
     def raw_differences(self, pre: torch.Tensor, post: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Before minus after therapy at each tap, as the branches give it: what the head reads when it subtracts.

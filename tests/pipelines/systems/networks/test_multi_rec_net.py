@@ -307,3 +307,21 @@ def test_the_small_network_reads_its_crops_with_a_fraction_of_the_parameters() -
 @pytest.mark.parametrize("size", [PUBLISHED, SMALL, IMAGES_ALONE, replace(SIZE, norm=Norm.GROUP)])
 def test_a_size_survives_json(size: MultiRecNetSize) -> None:
     assert MultiRecNetSize.from_json(json.loads(json.dumps(size.as_json()))) == size
+
+
+def test_a_network_that_reads_features_leans_on_them_in_both_heads() -> None:
+    size = replace(SIZE, reads=3)
+    net = network(size).eval()
+    with torch.inference_mode():
+        found = net(**inputs(2, size))
+        for head in (net.recurrence_of_features, net.log_risk_of_features):
+            head.weight.zero_()  # type: ignore[union-attr, operator]  # torch's, untyped
+        without = net(**inputs(2, size))
+    assert found.features is not None and found.features.shape == (2, 3)
+    assert not torch.allclose(found.recurrence, without.recurrence, atol=1e-4)
+    assert not torch.allclose(found.log_risk, without.log_risk, atol=1e-4)
+
+
+def test_the_published_size_reads_nothing_beside() -> None:
+    assert PUBLISHED.reads == 0
+    assert network().eval()(**inputs(2)).features is None

@@ -82,13 +82,28 @@ def test_maps_have_the_published_shapes_on_16_by_64_by_64_voxels() -> None:
         level.register_forward_hook(lambda _, __, out: encoded.append(tuple(out.shape[1:])))
     with torch.inference_mode():
         maps = net.branches[0](torch.zeros(1, 1, 16, 64, 64))
-        change, response = net.response(maps, maps)
+        change, features, response = net.response(maps, maps)
     assert encoded == [(16, 16, 64, 64), (32, 8, 32, 32), (64, 4, 16, 16), (128, 2, 8, 8), (256, 1, 4, 4)]
     assert [tuple(tap.shape[1:]) for tap in maps.taps] == [(64, 4, 16, 16), (256, 1, 4, 4), (1, 8, 32, 32)]
     assert PUBLISHED.tapped == (64, 256, 1)
     assert maps.mask.shape == (1, 1, 16, 64, 64)
     assert [tuple(one.shape) for one in change] == [(1, 32)] * 3
     assert response.shape == (1, 1)
+    assert features is None  # the published network reads nothing beside
+
+
+def test_a_network_that_reads_features_has_them_of_both_exams_and_its_response_is_linear_in_them() -> None:
+    net, pre, post = network(reads=3).eval(), exams(2, 1), exams(2, 2)
+    with torch.inference_mode():
+        found = net(pre, post)
+        swapped = net(post, pre)
+        net.of_features.weight.zero_()  # type: ignore[union-attr, operator]  # torch's, untyped
+        net.of_features.bias.fill_(5.0)  # type: ignore[union-attr, operator]
+        without = net(pre, post)
+    assert found.features is not None and found.features.shape == (2, 2, 3)
+    torch.testing.assert_close(swapped.features, found.features.flip(1))
+    assert not torch.allclose(found.response, without.response, atol=1e-3)
+    torch.testing.assert_close(without.response - 5.0, net.last(torch.cat(without.change, dim=1)))
 
 
 def test_the_small_network_fits_a_bundle() -> None:
