@@ -22,11 +22,12 @@ help:
 demo: $(VENV)/installed
 	$(BIN)/restage demo --out demo
 
-# Two workers, a file each: first what needs one process, then what starts nodes, archives and viewers of its own.
+# Two workers, a file each (tests/conftest.py says which files share a minute's work): first what needs one process,
+# then what starts nodes, archives and viewers of its own.
 COMPUTE := tests/pipelines tests/dicom_templates tests/node tests/test_house.py
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(COMPUTE)
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(addprefix --ignore=,$(COMPUTE))
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(COMPUTE)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(addprefix --ignore=,$(COMPUTE))
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

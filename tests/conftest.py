@@ -9,6 +9,26 @@ from typing import NoReturn
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+MADE_ONCE = ("demo_every_kind", "demo_results", "real_every_kind", "with_masks", "without_masks", "scores_withheld")
+"""Session fixtures of tests/peers that take a minute each."""
+SAME = {"demo_results": "demo_every_kind"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of one file run on one worker, or those of one minute's work: each worker would do that work anew."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_together(item)))
+
+
+def _together(item: pytest.Item) -> str:
+    asked = {*getattr(item, "fixturenames", ())}
+    if hasattr(item, "callspec"):
+        asked |= {value for value in item.callspec.params.values() if isinstance(value, str)}
+    for name in MADE_ONCE:
+        if name in asked:
+            return SAME.get(name, name)
+    return str(item.path)
 
 
 def missing(what: str) -> NoReturn:

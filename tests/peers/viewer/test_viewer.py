@@ -19,6 +19,7 @@ from matplotlib.image import imread
 from pydicom import Dataset, dcmread
 from scipy.ndimage import binary_dilation, binary_erosion
 
+from tests.peers.real_run import Outcome
 from tests.peers.scored import ScoredPair
 from tests.peers.viewer.looks import Look, Mask, Plane, centroid, correlation
 from tests.peers.viewer.sentences import Number, numbers, unexplained, volume, without_comments
@@ -51,14 +52,10 @@ class Viewed:
         return hd.color.CIELabColor.from_dicom_value(value).to_rgb(clip=True)
 
 
-@pytest.fixture(scope="module", params=["phantom", "real"])
+@pytest.fixture(scope="module", params=["demo_results", "with_masks"], ids=["phantom", "real"])
 def viewed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Viewed:
-    patient = request.param
-    pair: ScoredPair = (
-        request.getfixturevalue("demo_results")
-        if patient == "phantom"
-        else request.getfixturevalue("with_masks").scored
-    )
+    made: ScoredPair | Outcome = request.getfixturevalue(request.param)
+    pair, patient = (made, "phantom") if isinstance(made, ScoredPair) else (made.scored, "real")
     artefacts = ARTEFACTS / patient
     shutil.rmtree(artefacts, ignore_errors=True)
     results = filed(pair)
