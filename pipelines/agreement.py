@@ -32,8 +32,8 @@ IMPLIES: Final = {COMPLETE_RESPONSE: GOOD_RESPONSE, METASTASIS: RECURRENCE}
 def disagreements(scores: Sequence[Score]) -> tuple[Statement, ...]:
     """A SYSTEMS_DISAGREE about the outcomes of each pair of scores that cannot both hold, naming both with numbers.
 
-    A category speaks only where the case is inside the score's envelope and the category is not UNCERTAIN; the
-    intervals are compared either way.
+    A category speaks only where the case is inside the score's envelope, the category is not UNCERTAIN, and the model
+    does not refer the patient to a reader; the intervals are compared either way.
     """
     pairs = (_narrower_first(*pair) for pair in combinations(scores, 2))
     return tuple(
@@ -65,7 +65,8 @@ def _contradiction(first: Score, second: Score) -> str:
 
 
 def _speaks(score: Score) -> bool:
-    return score.envelope.inside and score.category is not Likelihood.UNCERTAIN
+    refers = score.possible is not None and score.possible.refer
+    return score.envelope.inside and score.category is not Likelihood.UNCERTAIN and not refers
 
 
 def _about(first: Score, second: Score) -> str:

@@ -9,7 +9,9 @@ from pipelines.contract import TimePoint
 EXAMS_NEEDED: Mapping[str, frozenset[TimePoint]] = {
     "segmenter": frozenset({TimePoint.BASELINE}),
     "signature_svm": frozenset(TimePoint),
+    "multi_rec_net": frozenset({TimePoint.BASELINE}),
     "dlrs_nomogram": frozenset({TimePoint.BASELINE}),
+    "rp_net": frozenset(TimePoint),
 }
 
 

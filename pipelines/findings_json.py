@@ -18,6 +18,7 @@ from pipelines.contract import (
     Measurement,
     ModelIdentity,
     Nomogram,
+    PredictionSet,
     ScalarMap,
     Score,
     Statement,
@@ -156,6 +157,18 @@ def _score(score: Score) -> dict[str, Any]:
         "curve": None if score.curve is None else _curve(score.curve),
         "nomogram": None if score.nomogram is None else _nomogram(score.nomogram),
         "explanations": [_explanation(one) for one in score.explanations],
+        "contributions": [[one.name, one.value, _number(one.amount)] for one in score.contributions],
+        "contribution_unit": score.contribution_unit,
+        "possible": None if score.possible is None else _possible(score.possible),
+    }
+
+
+def _possible(one: PredictionSet) -> dict[str, Any]:
+    return {
+        "coverage": _number(one.coverage),
+        "event": bool(one.event),
+        "no_event": bool(one.no_event),
+        "refer": bool(one.refer),
     }
 
 
@@ -191,6 +204,8 @@ def _explanation(one: Explanation) -> dict[str, Any]:
         "sequence": one.sequence,
         "map": _map(one.saliency),
         "inside_share": _number(one.inside_share),
+        "raised": bool(one.raised),
+        "area_share": None if one.area_share is None else _number(one.area_share),
     }
 
 

@@ -11,12 +11,16 @@ from pipelines.bundle import Bundle, BundleError, load_bundle
 from pipelines.contract import Models, ScoringSystem
 from pipelines.segment import TumourSegmenter
 from pipelines.systems.dlrs_nomogram import DlrsNomogram
+from pipelines.systems.multi_rec_net import MultiRecSystem
+from pipelines.systems.rp_net import RpNetResponse
 from pipelines.systems.signature_svm import SignatureSvm
 
 PACKAGED = Path(__file__).parent / "bundles"
 SEGMENTER = "segmenter"
 SYSTEMS: Mapping[str, Callable[[Bundle, torch.device], ScoringSystem]] = {
     "signature_svm": SignatureSvm,
+    "rp_net": RpNetResponse,
+    "multi_rec_net": MultiRecSystem,
     "dlrs_nomogram": DlrsNomogram,
 }
 

@@ -60,6 +60,19 @@ PURPOSES: Mapping[str, Purpose] = {
         _NEOADJUVANT,
         frozenset({"adenocarcinoma", "mucinous adenocarcinoma", "signet-ring cell carcinoma"}),
     ),
+    # Jin et al. 2021: two exams, before and after neoadjuvant therapy. Mucin stays bright and diffuses freely after its
+    # cells are gone, so that what tells a complete response elsewhere says nothing there: adenocarcinoma alone.
+    "rp_net": Purpose(
+        "rp_net", "complete_response", EXAMS_NEEDED["rp_net"], _NEOADJUVANT, frozenset({"adenocarcinoma"})
+    ),
+    # Liu Z. et al. 2025: locally advanced rectal cancer before neoadjuvant therapy and surgery, of any histology.
+    "multi_rec_net": Purpose(
+        "multi_rec_net",
+        "dfs_months",
+        EXAMS_NEEDED["multi_rec_net"],
+        _NEOADJUVANT,
+        frozenset({"adenocarcinoma", "mucinous adenocarcinoma", "signet-ring cell carcinoma"}),
+    ),
 }
 
 

@@ -75,12 +75,52 @@ class Nomogram:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Where a network looked: a Grad-CAM map of one exam, and the share of its sum that lies inside the tumour."""
+    """Where a network looked: a Grad-CAM map of one exam, and the share of its sum that lies inside the tumour.
+
+    ``raised``: whether it shows what raised what the network says, or (of a patient whom it gives less than it usually
+    gives) what lowered it; a map of zeros says that no place did. ``area_share``: of the places that the network was
+    shown, how many lie in the tumour, which is what an even map would have inside; None where that was not computed.
+    """
 
     time_point: TimePoint
     sequence: str
     saliency: ScalarMap
     inside_share: float
+    raised: bool = True
+    area_share: float | None = None
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """What one input of a final stage adds to a patient's result: name and value as a person reads them.
+
+    ``amount``: in the score's ``contribution_unit``; above 0 it raises the probability of the outcome.
+    """
+
+    name: str
+    value: str
+    amount: float
+
+
+@dataclass(frozen=True)
+class PredictionSet:
+    """Which outcomes remain possible for one patient; ``coverage``: the share of sets that hold the true one.
+
+    Never empty: a probability rules out at most one of the two.
+    """
+
+    coverage: float
+    event: bool
+    no_event: bool
+
+    def __post_init__(self) -> None:
+        if not (self.event or self.no_event):
+            raise ValueError("a prediction set holds at least one outcome")
+
+    @property
+    def refer(self) -> bool:
+        """Both remain possible: the model leaves the decision to a reader."""
+        return self.event and self.no_event
 
 
 @dataclass(frozen=True)
@@ -89,7 +129,10 @@ class Score:
 
     ``inputs``: (name, value) pairs the final stage saw, for the report and for a reader's questions. ``time_points``:
     the exams it used. ``curve``, ``nomogram`` and ``explanations``: where the system makes them. ``clinical``: the
-    clinical values it used, in words with where each comes from.
+    clinical values it used, in words with where each comes from. ``possible``: the outcomes that its training cohort
+    does not rule out at a stated coverage; None of a model without limits. ``contributions``: of every input of the
+    final stage, the largest first (exact Shapley values); they add up to what sets the patient apart from the mean of
+    the training patients, in ``contribution_unit``: "log odds" or "log hazard".
     """
 
     model: ModelIdentity
@@ -106,6 +149,9 @@ class Score:
     nomogram: Nomogram | None = None
     explanations: tuple[Explanation, ...] = ()
     clinical: tuple[str, ...] = ()
+    possible: PredictionSet | None = None
+    contributions: tuple[Contribution, ...] = ()
+    contribution_unit: str = ""
 
 
 @dataclass(frozen=True)

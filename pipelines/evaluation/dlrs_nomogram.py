@@ -13,6 +13,7 @@ from pipelines.cohort.cut import PreparedPatient
 from pipelines.cohort.purpose import PURPOSES, check_scope
 from pipelines.contract import ClinicalRecord, InputUnfit, Nomogram, TimePoint
 from pipelines.evaluation.prediction import Numbers, Predicted, Prediction
+from pipelines.evaluation.stated_sets import stated_sets
 from pipelines.phantom.probabilities import InformationSet, Outcome
 from pipelines.systems.dlrs_exam import DlrsCut, DlrsExam, from_entry
 from pipelines.systems.dlrs_inputs import BoxRule
@@ -26,6 +27,7 @@ ALONE = (
     *("clinical", "clinical_postoperative", "nomogram_published", "nomogram_published_postoperative"),
 )
 """Models that say nothing of a patient who lacks one of their covariates."""
+OF_THE_RECORD = ("clinical", "clinical_postoperative")
 FAMILIES = {NOMOGRAM: False, NOMOGRAM + POSTOPERATIVE: True}
 """The node's own: each patient by the model that uses all that is known, without or with ypN."""
 
@@ -112,9 +114,11 @@ def _prediction(
         outcome=Outcome.METASTASIS,
         shown=shown,
         probability=1.0 - event_free[:, AT_HORIZON],
-        threshold=system.thresholds[family],
+        threshold=system.thresholds[family]["youden"],
         months=MONTHS,
         event_free=event_free,
+        images=name not in OF_THE_RECORD,
+        sets=stated_sets(1.0 - event_free[:, AT_HORIZON], system.thresholds[family]),
     )
 
 

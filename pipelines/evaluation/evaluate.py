@@ -36,7 +36,9 @@ from pipelines.evaluation.report.opening import summary_line
 from pipelines.evaluation.report.segmenter_report import Judging, judge_segmenter
 from pipelines.evaluation.report.set_report import METRICS, set_report
 from pipelines.evaluation.results import Explained, Results, compute
+from pipelines.evaluation.saliency import check, chosen
 from pipelines.evaluation.tables import write_predictions, write_tables
+from pipelines.evaluation.viewed import VIEWS
 from pipelines.models import PACKAGED, choose_device
 from pipelines.progress import Progress, silent
 
@@ -53,7 +55,8 @@ class ReportHeld(Exception):
 @dataclass(frozen=True)
 class Evaluation:
     """``masks``: "reader" takes the reader's masks (of simulated patients the truth), "segmenter" the shipped one's
-    wherever no reader outlined the tumour. ``workers``: processes that read exams; they change nothing."""
+    wherever no reader outlined the tumour. ``workers``: processes that read exams, and outline them where a segmenter
+    is judged; they change nothing."""
 
     bundle: Path
     cohort: Path
@@ -97,7 +100,9 @@ def evaluate(wanted: Evaluation, progress: Progress = silent) -> str:
     predicted = evaluator.predict(bundle, prepared, device)
     progress("predicting", 1, 1)
     judged = Judged(bundle, cohort, patients, predicted)
-    explained = Explained(evaluator.explain(bundle, predicted), evaluator.example(bundle, predicted))
+    shown = VIEWS[system](bundle, chosen(prepared, predicted), predicted, device)
+    saliency = tuple(check(view) for view in shown)
+    explained = Explained(evaluator.explain(bundle, predicted), evaluator.example(bundle, predicted), saliency)
     return write_report(compute(judged, explained, progress), wanted.out)
 
 

@@ -10,8 +10,8 @@ import torch
 from pipelines.bundle import Bundle, BundleError
 from pipelines.cohort.cut import Cut, PreparedPatient
 from pipelines.contract import Nomogram
-from pipelines.evaluation import dlrs_nomogram, signature_svm
-from pipelines.evaluation.explained import dlrs_example, signature_shapley
+from pipelines.evaluation import dlrs_nomogram, multi_rec_net, rp_net, signature_svm
+from pipelines.evaluation.explained import dlrs_example, dlrs_shapley, multi_rec_shapley, rp_shapley, signature_shapley
 from pipelines.evaluation.prediction import Predicted
 from pipelines.evaluation.statistics.explain import Shapley
 
@@ -38,7 +38,9 @@ class Evaluator:
 
 EVALUATORS: Mapping[str, Evaluator] = {
     "signature_svm": Evaluator(signature_svm.cut_of, signature_svm.predict, explain=signature_shapley),
-    "dlrs_nomogram": Evaluator(dlrs_nomogram.cut_of, dlrs_nomogram.predict, example=dlrs_example),
+    "rp_net": Evaluator(rp_net.cut_of, rp_net.predict, explain=rp_shapley),
+    "multi_rec_net": Evaluator(multi_rec_net.cut_of, multi_rec_net.predict, explain=multi_rec_shapley),
+    "dlrs_nomogram": Evaluator(dlrs_nomogram.cut_of, dlrs_nomogram.predict, explain=dlrs_shapley, example=dlrs_example),
 }
 
 

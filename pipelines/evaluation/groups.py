@@ -12,7 +12,6 @@ from pipelines.contract import Item
 from pipelines.evaluation.judged import UNSTATED, Flags, Judged
 from pipelines.evaluation.model_figures import ModelFigures, figures_of
 from pipelines.evaluation.prediction import Prediction
-from pipelines.phantom.oracle import EventTruth, expected_auc, expected_concordance
 
 AGED = 60.0  # years
 EARLY_YPT = ("ypT0", "ypTis", "ypT1", "ypT2")
@@ -53,18 +52,13 @@ def by_site(judged: Judged, prediction: Prediction) -> dict[str, GroupFigures]:
 def _figure(judged: Judged, prediction: Prediction, among: Flags) -> float | None:
     """The expected figure where the truth is known, otherwise the one observed."""
     rows = judged.judgeable(prediction) & among
-    true, score = judged.true(prediction), prediction.probability[rows]
-    if true is None or rows.sum() < 2:
-        return figures_of(judged, prediction, among).primary.value
-    events = judged.events(prediction.outcome)
-    if events is None:
-        return expected_auc(true[rows], score)
-    chosen = EventTruth(events.hazard[rows], events.competing[rows], events.observed_months[rows])
-    return expected_concordance(chosen, score)
+    expected = judged.expected(prediction, rows, prediction.probability[rows])
+    return figures_of(judged, prediction, among).primary.value if expected is None else expected
 
 
 def by_stratum(judged: Judged, prediction: Prediction) -> dict[str, GroupFigures]:
-    """By sex, age, therapy and stage; after surgery also by response. Patients of whom it is not known are in none."""
+    """By sex, age, therapy, stage and what the system tells apart; of events in time also by response. Patients of whom
+    it is not known are in none."""
     found = {}
     for name, rows in strata(judged).items():
         if (judged.judgeable(prediction) & rows).any():
@@ -84,6 +78,7 @@ def strata(judged: Judged) -> dict[str, Flags]:
     for item, before in ((Item.THERAPY, "after "), (Item.CT_STAGE, "")):
         said = np.array([_said(patient, item) for patient in judged.patients])
         found |= {f"{before}{word}": said == word for word in sorted(set(said) - {""})}
+    found |= {name: np.asarray(rows, dtype=bool) for name, rows in judged.predicted.groups.items()}
     return found | (response_strata(judged) if judged.survival else {})
 
 

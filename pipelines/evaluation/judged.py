@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pipelines.bundle import Bundle
 from pipelines.cohort.cohort import Cohort, CohortPatient, FollowUp
 from pipelines.evaluation.prediction import Numbers, Predicted, Prediction
-from pipelines.phantom.oracle import EventTruth
+from pipelines.phantom.oracle import EventTruth, expected_auc, expected_concordance
 from pipelines.phantom.probabilities import RESPONSES, Outcome
 
 Flags = NDArray[np.bool_]
@@ -84,6 +84,18 @@ class Judged:
             return None
         rows = self._truth_rows
         return EventTruth(truth.hazard[rows], truth.competing[rows], truth.observed_months[rows])
+
+    def expected(self, prediction: Prediction, rows: Flags, score: Numbers) -> float | None:
+        """The AUC or C-index of a ``score`` of the patients in ``rows``, averaged over all outcomes of the prediction's
+        that they could have had, given what it is shown; None for real patients and where there is no pair."""
+        true = self.true(prediction)
+        if true is None or rows.sum() < 2:
+            return None
+        events = self.events(prediction.outcome)
+        if events is None:
+            return expected_auc(true[rows], score)
+        chosen = EventTruth(events.hazard[rows], events.competing[rows], events.observed_months[rows])
+        return expected_concordance(chosen, score)
 
     def responded(self, outcome: Outcome) -> Numbers:
         """(n,): 1 with the response, 0 without, NaN where nobody knows."""

@@ -29,10 +29,15 @@ def metrics(results: Results) -> dict[str, Any]:
       patients), ``calibration``, and all else of its entry under ``models``;
     - ``coverage``: share of the patients not excluded that the model has the inputs for; ``outside_envelope``: share of
       those covered that lie outside the training envelope, nobody being left out for it; ``left_out``: why, counted;
-    - ``models``: the same for each model by name, of system 1 also of what the node shows (``node``, with
+    - ``models``: the same for each model by name, of some systems also of what the node shows (``node``, with
       ``categories``: whom it calls high, moderate, low and uncertain); ``threshold`` is null where patients have
-      different ones, which ``thresholds`` lists; ``sites`` and ``strata``: the default model's by group;
-      ``demands``: what was expected, and what was found.
+      different ones, which ``thresholds`` lists; ``conformal``, of models with prediction sets: how often they
+      hold what came true; ``sites`` and ``strata``: the default model's by group;
+    - ``degraded``: by name, models without some of their inputs beside the whole model on the same patients, with the
+      difference; ``own_masks``: Dice of masks that the networks draw, beside the shipped segmenter's;
+    - ``saliency``: by kind of network, the share of Grad-CAM inside the tumour, beside chance and untrained networks,
+      rank correlations, and the doubts that follow;
+    - ``demands``: what was expected, what was found, and of what was not reached what the figures say of the reason.
     """
     judged = results.judged
     models = {name: _model(judged, found) for name, found in results.models.items()}
@@ -51,6 +56,9 @@ def metrics(results: Results) -> dict[str, Any]:
     groups = {
         "sites": {name: _group(group) for name, group in results.sites.items()},
         "strata": {name: _group(group) for name, group in results.strata.items()},
+        "degraded": {name: found.as_json() for name, found in results.degraded.items()},
+        "own_masks": {name: found.as_json() for name, found in results.own_masks.items()},
+        "saliency": {one.name: one.as_json() for one in results.explained.saliency},
         "demands": [demand.as_json() for demand in results.demands],
     }
     form = json_form(described | models[default] | {"left_out": left_out(judged)} | {"models": models} | groups)

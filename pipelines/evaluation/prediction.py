@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,25 @@ from pipelines.phantom.probabilities import InformationSet, Outcome
 Numbers = NDArray[np.float64]
 NODE = "node"
 """The name of what the node shows where no single model of the bundle is that: of each patient the model it uses."""
+WITHOUT = " without "
+"""Between the name of a model and what was hidden from it: "All without maps" is judged beside "All", on the patients
+who have what was hidden, and is no model of the bundle."""
+OWN_DICE = "own_dice_"
+"""How the columns of ``Predicted.features`` begin that hold the Dice of a network's own mask with the given one;
+``own_dice_baseline``, ``own_dice_restaging``, and with a network's name between where there are several."""
+
+
+@dataclass(frozen=True)
+class Sets:
+    """Prediction sets of n patients, (n,) each: whether a set holds the outcome, and whether it holds its absence.
+
+    Both: the patient is referred to a person. ``coverage``: the promised share of sets that hold what comes true.
+    Rows of patients without a prediction are not read.
+    """
+
+    coverage: float
+    event: NDArray[np.bool_]
+    no_event: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -22,7 +42,9 @@ class Prediction:
     measured by: what is predicted, from which information. ``threshold``: fixed on training data; one, or (n,) where
     patients are judged by models with thresholds of their own. ``event_free`` (n, months): the predicted event-free
     share at ``months``, for survival outcomes. ``categories`` (n,): what the node calls each patient, '' where it says
-    nothing; None where that was not asked. ``about``: what the model is, where name and information do not tell.
+    nothing; None where that was not asked. ``about``: what the model is, where name and information do not tell; with
+    the name before a colon it stands for both. ``sets``: its prediction sets, where it has limits for them.
+    ``images``: False of a model that reads the record alone, though its oracle is shown the exams as well.
     """
 
     model: str
@@ -34,6 +56,18 @@ class Prediction:
     event_free: Numbers | None = None
     categories: NDArray[np.str_] | None = None
     about: str = ""
+    sets: Sets | None = None
+    images: bool = True
+
+    @property
+    def whole(self) -> str:
+        """The model that this one is; another name than its own where inputs were hidden from it."""
+        return self.model.partition(WITHOUT)[0]
+
+    @property
+    def hidden(self) -> str:
+        """The inputs that were hidden from the model to see what they are worth, in words; '' of a model as it is."""
+        return self.model.partition(WITHOUT)[2]
 
     @property
     def covered(self) -> NDArray[np.bool_]:
@@ -61,6 +95,9 @@ class Predicted:
     the training envelope (reported; the evaluation leaves nobody out for it). ``features``: named (n,) columns of what
     the final stage saw, for tables and explanations. ``used`` (n,): the model that the node scores each patient by, ''
     where none; () where the default's own family covers all. ``why_default``: in words, where it is not the usual one.
+    ``predictions``: of the models, and of models from which inputs were hidden (``Prediction.hidden``; NaN where the
+    patient has not what is hidden). ``groups``: further groups of patients by name, (n,) each, by which the default
+    model is judged as by sex and age: by the sequences that there are, for example.
     """
 
     system: str
@@ -71,3 +108,15 @@ class Predicted:
     features: dict[str, Numbers]
     used: tuple[str, ...] = ()
     why_default: str = ""
+    groups: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+
+    @property
+    def models(self) -> tuple[Prediction, ...]:
+        """The predictions of the bundle's models, nothing hidden from them."""
+        return tuple(prediction for prediction in self.predictions if not prediction.hidden)
+
+    @property
+    def degraded(self) -> tuple[Prediction, ...]:
+        """The predictions of models from which inputs were hidden, where the whole model is there too."""
+        known = {prediction.model for prediction in self.models}
+        return tuple(prediction for prediction in self.predictions if prediction.hidden and prediction.whole in known)

@@ -8,9 +8,11 @@ from pipelines.contract import Likelihood
 from pipelines.evaluation.flat import beside_oracle, flat
 from pipelines.evaluation.judged import Flags, Judged
 from pipelines.evaluation.prediction import Prediction
+from pipelines.evaluation.sets import sets_of
 from pipelines.evaluation.statistics.binary import AtThreshold, at_threshold, auc, auprc, share
 from pipelines.evaluation.statistics.calibration import Calibration, calibration
 from pipelines.evaluation.statistics.oracle_ratio import GROUP_REDRAWS, REDRAWS, OracleRatio, auc_ratio
+from pipelines.evaluation.statistics.set_coverage import SetCoverage
 from pipelines.evaluation.statistics.stated import Estimate
 
 
@@ -32,7 +34,8 @@ class Category:
 @dataclass(frozen=True)
 class ResponseFigures:
     """Of the ``patients`` that the model covers and whose response is known. ``mean_true``: of their true
-    probabilities; it and ``oracle`` are None for real patients. ``categories``: () where the node shows none."""
+    probabilities; it and ``oracle`` are None for real patients. ``categories``: () where the node shows none. ``sets``:
+    None where the model has no prediction sets."""
 
     prediction: Prediction
     patients: int
@@ -45,6 +48,7 @@ class ResponseFigures:
     mean_true: float | None
     oracle: OracleRatio | None
     categories: tuple[Category, ...] = ()
+    sets: SetCoverage | None = None
 
     @property
     def primary(self) -> Estimate:
@@ -79,6 +83,7 @@ class ResponseFigures:
                 "ece": calibrated.expected_error.value,
             },
             **shown,
+            **({"conformal": self.sets.as_json()} if self.sets else {}),
         }
 
 
@@ -101,6 +106,7 @@ def response_figures(judged: Judged, prediction: Prediction, among: Flags | None
         if true is None
         else auc_ratio(probability, true[rows], event, REDRAWS if among is None else GROUP_REDRAWS),
         _categories(prediction, rows, event),
+        sets_of(prediction, rows, (event, ~event), true),
     )
 
 

@@ -9,7 +9,11 @@ from __future__ import annotations
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import lru_cache
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +21,13 @@ import numpy as np
 import torch
 from monai.metrics.hausdorff_distance import compute_hausdorff_distance
 
-from pipelines.bundle import Bundle
+from pipelines.bundle import Bundle, BundleError, load_bundle
 from pipelines.cohort.cut import PreparedPatient
 from pipelines.contract import MaskArray, TimePoint
 from pipelines.evaluation.judged import UNSTATED
 from pipelines.evaluation.prediction import Numbers
 from pipelines.evaluation.statistics.resample import multiplicities
+from pipelines.inputs.cache import Entry
 from pipelines.masks.overlap import dice
 from pipelines.phantom.report.style import GOOD, INK, POOR, figure, quiet, save
 from pipelines.progress import Progress, silent
@@ -55,15 +60,36 @@ def cut_of(bundle: Bundle) -> SegmenterCut:
     return SegmenterCut(SegmenterSize.from_json(bundle.manifest.network).spacing)
 
 
-def figures(
-    bundle: Bundle, prepared: Sequence[PreparedPatient], device: torch.device, progress: Progress = silent
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Outlining:
+    """How exams are outlined: on which device, in how many processes (of a CPU; another device is used by one), and who
+    watches. Every process has one torch thread, so that their number changes no result."""
+
+    device: torch.device
+    workers: int = 1
+    progress: Progress = silent
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One exam, small enough to travel; ``bundle`` by its folder and digest."""
+
+    folder: Path
+    digest: str
+    device: torch.device
+    patient_id: str
+    site: str
+    when: TimePoint
+    entry: Entry
+
+
+def figures(bundle: Bundle, prepared: Sequence[PreparedPatient], how: Outlining) -> dict[str, Any]:
     """Figures per time point, as JSON values: ``baseline`` and ``restaging`` each by hospital and ``all``.
 
     ``prepared``: through masks to compare with (a reader's, or the truth). ``exams``: every exam's own figures.
     ``left_out``: patients with no exam that could be prepared. Intervals are 95 %, bootstrap over patients.
     """
-    outlined = outline_all(bundle, prepared, device, progress)
+    outlined = outline_all(bundle, prepared, how)
     found: dict[str, Any] = {
         str(when): by_site([one for one in outlined if one.time_point is when]) for when in TimePoint
     }
@@ -71,19 +97,70 @@ def figures(
     return found | {"left_out": left_out, "exams": [asdict(one) for one in outlined]}
 
 
-def outline_all(
-    bundle: Bundle, prepared: Sequence[PreparedPatient], device: torch.device, progress: Progress = silent
-) -> tuple[Outlined, ...]:
-    """Every exam outlined by the segmenter that the node uses, beside its true outline."""
-    segmenter = TumourSegmenter(bundle, device)
-    exams = [(one, when, entry) for one in prepared for when, entry in one.exams.items()]
+def outline_all(bundle: Bundle, prepared: Sequence[PreparedPatient], how: Outlining) -> tuple[Outlined, ...]:
+    """Every exam outlined by the segmenter that the node uses, beside its true outline.
+
+    Raises BundleError where the bundle's folder holds another one by now.
+    """
+    tasks = [
+        _Task(
+            bundle.folder,
+            bundle.weights_digest,
+            how.device,
+            one.patient.patient_id,
+            one.patient.site or UNSTATED,
+            when,
+            entry,
+        )
+        for one in prepared
+        for when, entry in one.exams.items()
+    ]
     made = []
-    for done, (one, when, entry) in enumerate(exams, start=1):
-        exam = SegmenterExam.of(entry)
-        mask = segmenter.found(exam.channels.astype(np.float32), exam.grid, exam.t2)
-        made.append(compared(one.patient.patient_id, one.patient.site or UNSTATED, when, mask, exam))
-        progress("outlining tumours", done, len(exams))
+    for done, found in enumerate(_run(tasks, how), start=1):
+        made.append(found)
+        how.progress("outlining tumours", done, len(tasks))
     return tuple(made)
+
+
+def _run(tasks: Sequence[_Task], how: Outlining) -> Iterator[Outlined]:
+    if how.workers <= 1 or len(tasks) <= 1 or how.device.type != "cpu":
+        with _one_thread():
+            yield from map(_outlined, tasks)
+        return
+    # spawn: a forked child would inherit torch's threads in an unknown state.
+    with ProcessPoolExecutor(how.workers, mp_context=get_context("spawn"), initializer=_single_thread) as pool:
+        yield from pool.map(_outlined, tasks, chunksize=4)
+
+
+def _single_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """As in a process of its own; what was set before is put back."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _outlined(task: _Task) -> Outlined:
+    exam = SegmenterExam.of(task.entry)
+    segmenter = _segmenter(task.folder, task.digest, task.device)
+    mask = segmenter.found(exam.channels.astype(np.float32), exam.grid, exam.t2)
+    return compared(task.patient_id, task.site, task.when, mask, exam)
+
+
+@lru_cache(maxsize=1)
+def _segmenter(folder: Path, digest: str, device: torch.device) -> TumourSegmenter:
+    """Read once by each process."""
+    bundle = load_bundle(folder)
+    if bundle.weights_digest != digest:
+        raise BundleError(folder, "was changed while it was judged", "start again")
+    return TumourSegmenter(bundle, device)
 
 
 def compared(patient_id: str, site: str, when: TimePoint, mask: MaskArray, exam: SegmenterExam) -> Outlined:

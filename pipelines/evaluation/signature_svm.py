@@ -15,10 +15,11 @@ from pipelines.cohort.cut import PreparedPatient
 from pipelines.cohort.purpose import PURPOSES, check_scope
 from pipelines.contract import ClinicalRecord, Envelope, InputUnfit
 from pipelines.evaluation.prediction import NODE, Numbers, Predicted, Prediction
+from pipelines.evaluation.stated_sets import stated_sets
 from pipelines.phantom.probabilities import InformationSet, Outcome
 from pipelines.systems.signature_bundle import Described, rule_of
 from pipelines.systems.signature_cut import SignatureCut
-from pipelines.systems.signature_models import CRD, FALLBACK
+from pipelines.systems.signature_models import CR, CRD, FALLBACK
 from pipelines.systems.signature_svm import Assessed, SignatureSvm, category
 from pipelines.systems.signature_table import Table
 
@@ -129,11 +130,13 @@ def _node(scored: _Scored) -> Prediction:
 def _by_first(scored: _Scored, name: str, machines: Sequence[Described], shown: InformationSet) -> Prediction:
     probability, threshold = np.full((2, scored.count), np.nan)
     categories = np.full(scored.count, "", dtype="<U16")
+    thresholds: list[Mapping[str, float] | None] = [None] * scored.count
     for described in reversed(machines):  # the first is written last, over the others
         own = scored.assessed[described.variant.key]
         for row in np.flatnonzero(np.isfinite(own.probability)):
             limits = (float(own.lower[row]), float(own.upper[row]))
             probability[row], threshold[row] = own.probability[row], described.thresholds["youden"]
+            thresholds[row] = described.thresholds
             categories[row] = category(
                 float(probability[row]), limits, described.thresholds, scored.envelopes[int(row)]
             )
@@ -144,6 +147,8 @@ def _by_first(scored: _Scored, name: str, machines: Sequence[Described], shown: 
         probability=probability,
         threshold=float(machines[0].thresholds["youden"]) if len(machines) == 1 else threshold,
         categories=categories if name == NODE else None,
+        images=name != CR,
+        sets=stated_sets(probability, thresholds),
     )
 
 

@@ -1,10 +1,11 @@
 """All figures of one model that predicts an event in time: ranking, discrimination at each year, calibration, oracle.
 
-Death without the event is a competing risk: it ends the follow-up, so all figures are cause-specific.
+Where death is no part of the event it is a competing risk: it ends the follow-up, and all figures are cause-specific.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +13,9 @@ import numpy as np
 from pipelines.evaluation.flat import beside_oracle, flat
 from pipelines.evaluation.judged import Flags, Judged
 from pipelines.evaluation.prediction import Prediction
+from pipelines.evaluation.sets import sets_of
 from pipelines.evaluation.statistics.concordance import harrell_c, uno_c
-from pipelines.evaluation.statistics.horizon import AtHorizon, Observed
+from pipelines.evaluation.statistics.horizon import AtHorizon, Observed, inverse_weights
 from pipelines.evaluation.statistics.oracle_ratio import (
     GROUP_REDRAWS,
     REDRAWS,
@@ -21,22 +23,30 @@ from pipelines.evaluation.statistics.oracle_ratio import (
     auc_ratio,
     concordance_ratio,
 )
+from pipelines.evaluation.statistics.resample import once
+from pipelines.evaluation.statistics.set_coverage import SetCoverage
 from pipelines.evaluation.statistics.stated import Estimate
 from pipelines.evaluation.statistics.survival_calibration import SurvivalCalibration, survival_calibration
 from pipelines.evaluation.statistics.time_roc import TimeRoc, time_roc
 from pipelines.phantom.oracle import EventTruth
+from pipelines.phantom.probabilities import Outcome
 from pipelines.phantom.survival import HORIZON_MONTHS
 
-YEARS = (12.0, 24.0, HORIZON_MONTHS)  # Liu X. et al., figure 2: one, two and three years
+ROC_MONTHS: Mapping[Outcome, tuple[float, ...]] = {
+    # Liu X. et al., figure 2: one, two and three years; Liu Z. et al. (and their code): one, three and five.
+    Outcome.METASTASIS: (12.0, 24.0, HORIZON_MONTHS),
+    Outcome.RECURRENCE: (12.0, HORIZON_MONTHS, 60.0),
+}
 
 
 @dataclass(frozen=True)
 class SurvivalFigures:
     """Of the ``patients`` that the model covers and who were followed; ``events``: seen in all of the follow-up.
 
-    ``rocs``: at each of ``YEARS``. ``oracle``: of the C-index; ``oracle_auc``: of the AUC at 36 months.
-    ``mean_predicted``: of the probability by 36 months; ``mean_true``: of the true one if nobody died first, which is
-    what 1 − Kaplan–Meier estimates. Oracles and truth are None for real patients.
+    ``rocs``: at each of the outcome's ``ROC_MONTHS``. ``oracle``: of the C-index; ``oracle_auc``: of the AUC at 36
+    months. ``mean_predicted``: of the probability by 36 months; ``mean_true``: of the true one if nobody died of
+    another cause first, which is what 1 − Kaplan–Meier estimates. Oracles and truth are None for real patients.
+    ``sets``: at 36 months, of those whose state is known then; None where the model has no prediction sets.
     """
 
     prediction: Prediction
@@ -51,6 +61,7 @@ class SurvivalFigures:
     mean_true: float | None
     oracle: OracleRatio | None
     oracle_auc: OracleRatio | None
+    sets: SetCoverage | None = None
 
     @property
     def primary(self) -> Estimate:
@@ -91,6 +102,7 @@ class SurvivalFigures:
                 **flat("brier", calibrated.brier),
                 **flat("scaled_brier", calibrated.scaled_brier),
             },
+            **({"conformal": self.sets.as_json()} if self.sets else {}),
         }
 
 
@@ -116,10 +128,14 @@ def survival_figures(judged: Judged, prediction: Prediction, among: Flags | None
         observed,
         harrell_c(risk, observed),
         uno_c(risk, observed, 60.0),
-        time_roc(risk, observed, YEARS),
+        time_roc(risk, observed, ROC_MONTHS[prediction.outcome]),
         survival_calibration(risk, outcome),
         float(risk.mean()) if risk.size else float("nan"),
         mean_true,
         rank,
         area,
+        # Of those lost before 36 months nobody knows: the others count for them.
+        sets_of(prediction, rows, (outcome.had, outcome.free), true, inverse_weights(once(risk.size), outcome)[0])
+        if risk.size
+        else None,
     )

@@ -108,7 +108,7 @@ def _decision(results: Results) -> list[Row]:
 
 def _explained(results: Results) -> list[Row]:
     return [
-        {"model": model, "input": name, "mean_absolute_shap": float(value)}
+        {"model": model, "input": name, "unit": found.unit, "mean_absolute_shap": float(value)}
         for model, found in results.explained.shapley.items()
         for name, value in zip(found.names, found.importance, strict=True)
     ]

@@ -83,5 +83,8 @@ def read_in_bed(score: Score, case: Case) -> Score:
     if exam is None or exam.bed is None or outlined(exam) or TimePoint.RESTAGING not in score.time_points:
         return score
     return replace(
-        score, envelope=Envelope(False, (*score.envelope.reasons, READ_IN_BED)), category=Likelihood.UNCERTAIN
+        score,
+        envelope=Envelope(False, (*score.envelope.reasons, READ_IN_BED)),
+        category=Likelihood.UNCERTAIN,
+        possible=replace(score.possible, event=True, no_event=True) if score.possible else None,
     )

@@ -45,7 +45,7 @@ def dlrs_exam(inputs: ModelInputs, mask: MaskArray, rule: BoxRule) -> DlrsExam:
         ``INPUTS_MISSING`` where an image has no signal in the tumour.
     """
     boxes = {modality: box(inputs, modality, mask, rule) for modality in Modality}
-    features = _features(inputs, mask)
+    features = known_features(inputs, mask)
     return DlrsExam(
         boxes={modality: made.array for modality, made in boxes.items()},
         features=features,
@@ -55,7 +55,7 @@ def dlrs_exam(inputs: ModelInputs, mask: MaskArray, rule: BoxRule) -> DlrsExam:
     )
 
 
-def _features(inputs: ModelInputs, mask: MaskArray) -> dict[str, float]:
+def known_features(inputs: ModelInputs, mask: MaskArray) -> dict[str, float]:
     """Measured features; none where the mask has too few voxels for any, which is no reason to refuse the stacks."""
     try:
         return measured_features(inputs, mask)

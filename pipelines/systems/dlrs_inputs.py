@@ -84,6 +84,43 @@ def box(inputs: ModelInputs, modality: Modality, mask: MaskArray, rule: BoxRule)
     InputUnfit
         ``NO_MASK`` where the mask is empty or lies outside the images; why there is no diffusion, where there is none.
     """
+    source, on_source, chosen, dropped = _chosen(inputs, modality, mask, rule)
+    stack = np.zeros((len(rule.channels), rule.slices, rule.pixels, rule.pixels), dtype=np.float32)
+    first = (rule.slices - chosen.size) // 2
+    filled = stack[:, first : first + chosen.size]
+    lines = _lines(source, on_source, chosen, rule)
+    if rule.field_mm is None:
+        filled[0] = _rectangles(source, chosen, lines)
+    else:
+        scaled, valid = _scaled(source, modality, on_source)
+        filled[:] = _field(scaled, valid, on_source, (chosen, lines))
+    return Box(stack.astype(HALF), dropped)
+
+
+def on_image(plane: FloatArray, inputs: ModelInputs, modality: Modality, mask: MaskArray, rule: BoxRule) -> Volume:
+    """A map (pixels, pixels) of the stack, the same for each of its slices, on the grid of the image that it was cut
+    from; NaN elsewhere, and where the map is. Raises InputUnfit as ``box`` does."""
+    source, on_source, chosen, _ = _chosen(inputs, modality, mask, rule)
+    weight = np.isfinite(plane).astype(np.float32)
+    known = np.where(weight > 0, plane, np.float32(0.0))
+    laid = np.full(source.array.shape, np.nan, dtype=np.float32)
+    for index, lines in zip(chosen, _lines(source, on_source, chosen, rule), strict=True):
+        axes = []
+        for line, size in zip(lines, source.array.shape[1:], strict=True):
+            place = (np.arange(size) - line[0]) / (line[1] - line[0])
+            axes.append(np.where(np.abs(place - (rule.pixels - 1) / 2.0) <= rule.pixels / 2.0, place, np.nan))
+        where = np.stack(np.meshgrid(*axes, indexing="ij"))
+        shown = np.isfinite(where).all(axis=0)
+        laid[index][shown] = ndimage.map_coordinates(known, where[:, shown], order=1, mode="nearest")
+        near = ndimage.map_coordinates(weight, where[:, shown], order=1, mode="nearest")
+        laid[index][shown] = np.where(near >= HALF_FULL, laid[index][shown] / np.maximum(near, HALF_FULL), np.nan)
+    return source.like(laid)
+
+
+def _chosen(
+    inputs: ModelInputs, modality: Modality, mask: MaskArray, rule: BoxRule
+) -> tuple[Volume, MaskArray, NDArray[np.intp], int]:
+    """The image, the mask on it, which of its slices the stack holds, and how many with tumour it does not."""
     source = inputs.t2 if modality is Modality.T2 else inputs.fitted_adc
     on_source = mask if modality is Modality.T2 else _on_diffusion(mask, inputs)
     held = np.flatnonzero(on_source.any(axis=(1, 2)))
@@ -91,16 +128,27 @@ def box(inputs: ModelInputs, modality: Modality, mask: MaskArray, rule: BoxRule)
         where = "is empty" if not mask.any() else f"lies outside the {modality} images"
         raise InputUnfit(Code.NO_MASK, f"the tumour mask of the {inputs.time_point} exam {where}")
     dropped = max(0, held.size - rule.slices)
-    chosen = held[dropped // 2 : dropped // 2 + rule.slices]
-    stack = np.zeros((len(rule.channels), rule.slices, rule.pixels, rule.pixels), dtype=np.float32)
-    first = (rule.slices - chosen.size) // 2
-    filled = stack[:, first : first + chosen.size]
+    return source, on_source, held[dropped // 2 : dropped // 2 + rule.slices], dropped
+
+
+def _lines(source: Volume, mask: MaskArray, chosen: NDArray[np.intp], rule: BoxRule) -> NDArray[np.float64]:
+    """Where the pixels of each slice lie on the image, (slices, 2, pixels): row and column indices."""
     if rule.field_mm is None:
-        filled[0] = _rectangles(source, on_source, chosen, rule)
-    else:
-        scaled, valid = _scaled(source, modality, on_source)
-        filled[:] = _field(scaled, valid, on_source, chosen, (source.spacing[1:], rule.field_mm, rule.pixels))
-    return Box(stack.astype(HALF), dropped)
+        return np.stack([_rectangle(mask[index], rule.pixels) for index in chosen])
+    centre = [float(indices.mean()) for indices in np.nonzero(mask)[1:]]
+    offsets = (np.arange(rule.pixels) - (rule.pixels - 1) / 2.0) * rule.field_mm / rule.pixels
+    lines = np.stack([centre[0] + offsets / source.spacing[1], centre[1] + offsets / source.spacing[2]])
+    return np.repeat(lines[None], chosen.size, axis=0)
+
+
+def _rectangle(plane: MaskArray, pixels: int) -> NDArray[np.float64]:
+    """Row and column indices, (2, pixels), of the minimum bounding rectangle of a slice's tumour."""
+    lines = []
+    for axis in (1, 0):
+        held = np.flatnonzero(plane.any(axis=axis))
+        low, high = float(held[0]) - 0.5, float(held[-1]) + 0.5
+        lines.append(low + (np.arange(pixels) + 0.5) * (high - low) / pixels)
+    return np.stack(lines)
 
 
 def _on_diffusion(mask: MaskArray, inputs: ModelInputs) -> MaskArray:
@@ -133,22 +181,15 @@ def _scaled(source: Volume, modality: Modality, mask: MaskArray) -> tuple[FloatA
 
 
 def _field(
-    image: FloatArray,
-    valid: MaskArray,
-    mask: MaskArray,
-    chosen: NDArray[np.intp],
-    how: tuple[tuple[float, float], float, int],
+    image: FloatArray, valid: MaskArray, mask: MaskArray, where: tuple[NDArray[np.intp], NDArray[np.float64]]
 ) -> FloatArray:
     """(2, slices, pixels, pixels): image and mask in a fixed field around the mask's centroid."""
-    spacing, field_mm, pixels = how
-    centre = [float(indices.mean()) for indices in np.nonzero(mask)[1:]]
-    offsets = (np.arange(pixels) - (pixels - 1) / 2.0) * field_mm / pixels
-    where = np.stack(np.meshgrid(centre[0] + offsets / spacing[0], centre[1] + offsets / spacing[1], indexing="ij"))
     planes = []
-    for index in chosen:
+    for index, lines in zip(*where, strict=True):
+        places = np.stack(np.meshgrid(*lines, indexing="ij"))
         # Linear between valid voxels alone: an invalid neighbour has no value, not a low one.
         sampled, weight, covered = (
-            ndimage.map_coordinates(plane.astype(np.float32), where, order=1, mode="constant")
+            ndimage.map_coordinates(plane.astype(np.float32), places, order=1, mode="constant")
             for plane in (np.where(valid[index], image[index], 0.0), valid[index], mask[index])
         )
         usable = weight >= HALF_FULL
@@ -156,14 +197,11 @@ def _field(
     return np.asarray(np.stack([np.stack(parts) for parts in zip(*planes, strict=True)]), dtype=np.float32)
 
 
-def _rectangles(source: Volume, mask: MaskArray, chosen: NDArray[np.intp], rule: BoxRule) -> FloatArray:
+def _rectangles(source: Volume, chosen: NDArray[np.intp], lines: NDArray[np.float64]) -> FloatArray:
     """(slices, pixels, pixels): each slice's minimum bounding rectangle, resized; the stack's z-score."""
     filled = np.nan_to_num(source.array, nan=0.0)
     planes = []
-    for index in chosen:
-        rows, columns = (np.flatnonzero(mask[index].any(axis=axis)) for axis in (1, 0))
-        ends = [(float(line[0]) - 0.5, float(line[-1]) + 0.5) for line in (rows, columns)]
-        along = [low + (np.arange(rule.pixels) + 0.5) * (high - low) / rule.pixels for low, high in ends]
-        where = np.stack(np.meshgrid(*along, indexing="ij"))
+    for index, line in zip(chosen, lines, strict=True):
+        where = np.stack(np.meshgrid(*line, indexing="ij"))
         planes.append(ndimage.map_coordinates(filled[index], where, order=1, mode="nearest"))
     return BOX_Z_SCORE.apply(np.stack(planes).astype(np.float32))

@@ -9,11 +9,10 @@ one that uses all that is known scores the patient; nothing is filled in. Death 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from pipelines.bundle import Bundle
 from pipelines.cohort.purpose import PURPOSES, check_scope
@@ -21,44 +20,42 @@ from pipelines.contract import (
     Case,
     ClinicalRecord,
     Code,
+    Contribution,
     Envelope,
+    Explanation,
     InputUnfit,
-    Likelihood,
     ModelIdentity,
     Nomogram,
     Score,
-    SurvivalCurve,
     TimePoint,
 )
 from pipelines.envelope import check_case, check_history
+from pipelines.explain.cox import Within, cox_contributions
+from pipelines.explain.viewed import Viewed
+from pipelines.explain.words import LOG_HAZARD
 from pipelines.inputs.model_inputs import inputs_of
-from pipelines.systems.cox import CoxModel, Numbers
+from pipelines.systems.conformal import named_thresholds, stated_set
+from pipelines.systems.cox import Numbers
+from pipelines.systems.cox_risk import CURVE_MONTHS, HORIZON, Risk, category, curve_of, risk_of, stored_cox
 from pipelines.systems.dlrs_exam import DlrsExam, dlrs_exam
 from pipelines.systems.dlrs_inputs import BoxRule, Modality
 from pipelines.systems.dlrs_models import ADC, DL, FEATURES, ITEMS, MEASURED, T2W, ModelRule, choose, clinical_values
 from pipelines.systems.dlrs_network import DlrsSize, dlrs_network, network_input
+from pipelines.systems.dlrs_saliency import stack_explanation, stacks_viewed
+from pipelines.systems.networks.resnet import ResNetSize
 from pipelines.systems.nomogram import Axis, nomogram
 
-HORIZON = 36.0
-CURVE_MONTHS = tuple(3.0 * step for step in range(21))
+__all__ = ["HORIZON", "Covariates", "DlrsNomogram", "category", "event_probability"]
+
 TIME_ZERO = "surgery; death without metastasis counts as censored (cause-specific hazard)"
 RISK = 0
+ALONE = {Modality.T2: "T2W", Modality.ADC: "ADC"}
+"""The Cox model of each modality's probability alone."""
 WORDS = {T2W: "T2-prob", ADC: "ADC-prob", DL: "DL-prob", MEASURED: "measured score (log hazard)"}
 BATCH = 32
 
 Covariates = Mapping[str, Numbers]
 """Of one patient by name: (folds,) each, since every fold's networks give values of their own."""
-
-
-@dataclass(frozen=True)
-class Risk:
-    """What one model says of one patient: log hazard (against the training means), event-free share and limits at the
-    months asked for, (m,) each."""
-
-    log_hazard: float
-    event_free: Numbers
-    lower: Numbers
-    upper: Numbers
 
 
 class DlrsNomogram:
@@ -71,7 +68,7 @@ class DlrsNomogram:
         self._manifest = m
         self._device = device
         self.rule = BoxRule.from_json(m.preprocessing["box"])
-        self.thresholds: Mapping[str, float] = m.thresholds
+        self.thresholds = {family: named_thresholds(stored) for family, stored in m.thresholds.items()}
         self.rules = {
             name: ModelRule(name, tuple(said["covariates"]), said["family"])
             for name, said in m.network["models"].items()
@@ -80,8 +77,8 @@ class DlrsNomogram:
         self._axes = {name: Axis.from_json(said) for name, said in m.network["axes"].items()}
         self._baselines: Mapping[str, Sequence[float]] = m.network["baselines"]
         stored = bundle.arrays("cox")
-        self.cox = {name: _cox(stored, name, rule.covariates) for name, rule in self.rules.items()}
-        self._measured = _cox(stored, FEATURES, tuple(m.network["measured"]))
+        self.cox = {name: stored_cox(stored, name, rule.covariates) for name, rule in self.rules.items()}
+        self._measured = stored_cox(stored, FEATURES, tuple(m.network["measured"]))
         self._networks = _networks(bundle, self.rule, device)
 
     @property
@@ -105,6 +102,7 @@ class DlrsNomogram:
         risk = self.risk(rule, values, (*followed, HORIZON))
         envelope = self.envelope(exam.facts, case.record)
         probability = 1.0 - float(risk.event_free[-1])
+        thresholds = self.thresholds[rule.family]
         return Score(
             model=replace(self._identity, name=f"{self._identity.name} {rule.name}"),
             outcome=self._outcome,
@@ -112,14 +110,43 @@ class DlrsNomogram:
             lower=1.0 - float(risk.upper[-1]),
             upper=1.0 - float(risk.lower[-1]),
             interval=f"95 %: covariance of the Cox model, and spread of {self.folds} networks per modality",
-            category=category(probability, self.thresholds[rule.family], envelope),
+            category=category(probability, thresholds["youden"], envelope),
             envelope=envelope,
             inputs=_shown(values, rule, exam),
             time_points=(TimePoint.BASELINE,),
-            curve=_curve(risk, followed),
+            curve=curve_of(risk, followed, TIME_ZERO),
             nomogram=self.drawn(rule, values),
+            explanations=self.explain(case, exam),
             clinical=case.record.told(ITEMS[name] for name in rule.covariates if name in ITEMS),
+            possible=stated_set(probability, thresholds, envelope.inside),
+            contributions=self.contributions(rule, values, exam),
+            contribution_unit=LOG_HAZARD,
         )
+
+    def explain(self, case: Case, exam: DlrsExam) -> tuple[Explanation, ...]:
+        """Where the networks of each modality looked at the baseline of a case, which was cut to ``exam``."""
+        assert case.baseline is not None and case.baseline.mask is not None  # else there would be no such exam
+        inputs, mask, found = inputs_of(case.baseline), case.baseline.mask.array, []
+        for modality in Modality:
+            viewed, at = self.viewed([exam], modality), (modality, mask, self.rule)
+            found.append(stack_explanation(viewed, inputs, at, (self._size(modality), self._identity)))
+        return tuple(one for one in found if one is not None)
+
+    def viewed(self, exams: Sequence[DlrsExam], modality: Modality) -> Viewed:
+        """These exams as the networks of a modality see them."""
+        raised = self.probabilities(exams, modality).mean(axis=0) >= self._usual(modality)
+        boxes = np.stack([exam.boxes[modality] for exam in exams])
+        return stacks_viewed(modality, (self._networks[modality], self._size(modality)), boxes, raised)
+
+    def _usual(self, modality: Modality) -> float:
+        """The mean probability of training; where no model of it alone was left, that of the mean log hazard, 0."""
+        model = self.cox.get(ALONE[modality])
+        if model is not None:
+            return float(model.centre[0])
+        return float(np.mean([self._probability(modality, fold, np.zeros(1)) for fold in range(self.folds)]))
+
+    def _size(self, modality: Modality) -> ResNetSize:
+        return DlrsSize.from_json(self._manifest.network["sizes"][modality]).resnet
 
     def envelope(self, facts: Mapping[str, float], record: ClinicalRecord) -> Envelope:
         """Whether the exam looks like the training cohort's, and the patient had a therapy that it had."""
@@ -162,18 +189,19 @@ class DlrsNomogram:
 
     def risk(self, rule: ModelRule, values: Covariates, months: Sequence[float]) -> Risk:
         """What a model says of a patient whose covariates it needs are all known."""
-        model = self.cox[rule.name]
         rows = np.stack([values[name] for name in rule.covariates], axis=1)
-        middle = rows.mean(axis=0, keepdims=True)
-        spread = model.log_hazard(rows).var(ddof=1) if len(rows) > 1 else 0.0
-        lower, upper = model.limits(middle, months, np.array([spread]))
-        event_free = model.event_free(middle, months)[0]
-        return Risk(float(model.log_hazard(middle)[0]), event_free, lower[0], upper[0])
+        return risk_of(self.cox[rule.name], rows, months)
 
     def drawn(self, rule: ModelRule, values: Covariates) -> Nomogram:
         """A model as a nomogram with the patient's points on it; the risk is that by 36 months."""
         row = np.array([float(values[name].mean()) for name in rule.covariates])
         return nomogram(self.cox[rule.name], [self._axes[name] for name in rule.covariates], row, HORIZON)
+
+    def contributions(self, rule: ModelRule, values: Covariates, exam: DlrsExam) -> tuple[Contribution, ...]:
+        """What each covariate of a model adds to the log hazard; the measured score as the features that made it."""
+        means = {name: float(values[name].mean()) for name in rule.covariates}
+        within = Within(MEASURED, self._measured, exam.features) if MEASURED in rule.covariates else None
+        return cox_contributions(self.cox[rule.name], means, within)
 
     def _items(self, values: Covariates) -> list[str]:
         """The clinical items that models need and nobody knows."""
@@ -193,13 +221,6 @@ def event_probability(output: Numbers, hazard: float | None) -> Numbers:
     return np.asarray(-np.expm1(-hazard * np.exp(output)))
 
 
-def category(probability: float, cut_off: float, envelope: Envelope) -> Likelihood:
-    """High from the cut-off of training (Youden) on, else low, as in the paper; uncertain outside the envelope."""
-    if not envelope.inside:
-        return Likelihood.UNCERTAIN
-    return Likelihood.HIGH if probability >= cut_off else Likelihood.LOW
-
-
 def _exam(case: Case, rule: BoxRule) -> DlrsExam:
     baseline = case.baseline
     if baseline is None:
@@ -216,18 +237,6 @@ def _shown(values: Covariates, rule: ModelRule, exam: DlrsExam) -> tuple[tuple[s
     inputs = [(WORDS.get(name, name), float(values[name].mean())) for name in names]
     dropped = [("tumour slices beyond the stack", float(exam.dropped))] if exam.dropped else []
     return (*inputs, ("tumour volume (cm³)", exam.volume_cm3), *dropped)
-
-
-def _curve(risk: Risk, months: tuple[float, ...]) -> SurvivalCurve:
-    event_free, lower, upper = (
-        tuple(float(share) for share in column[: len(months)]) for column in (risk.event_free, risk.lower, risk.upper)
-    )
-    return SurvivalCurve(months, event_free, lower, upper, TIME_ZERO)
-
-
-def _cox(stored: Mapping[str, NDArray[np.float64]], name: str, covariates: Sequence[str]) -> CoxModel:
-    own = {key.rpartition(".")[2]: array for key, array in stored.items() if key.rpartition(".")[0] == name}
-    return CoxModel.from_arrays(covariates, own)
 
 
 def _networks(bundle: Bundle, rule: BoxRule, device: torch.device) -> dict[Modality, tuple[torch.nn.Module, ...]]:

@@ -19,6 +19,8 @@ from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import StratifiedKFold
 from sklearn.svm import SVC
 
+from pipelines.explain.shapley import gaussian_shapley
+
 Features = NDArray[np.float64]
 Labels = NDArray[np.bool_]
 Split = tuple[NDArray[np.intp], NDArray[np.intp]]
@@ -68,6 +70,16 @@ class Machine:
     def probability(self, features: Features) -> Features:
         """Probability of the outcome, (patients,), of features (patients, rows, names): the mean of the rows' odds."""
         return np.asarray(1.0 / (1.0 + np.exp(-self.logit(features).mean(axis=1))))
+
+    def contributions(self, features: Features, background: Features) -> Features:
+        """What each input adds to the log odds, (patients, names), of features (patients, rows, names).
+
+        Exact Shapley values against ``background`` (m, names), the mean over a patient's rows: they add up to the
+        patient's log odds minus the mean of the background's.
+        """
+        standard = ((one - self.centre) / self.scale for one in (features.reshape(-1, features.shape[-1]), background))
+        added = gaussian_shapley(self.weights, self.vectors, self.gamma, *standard)
+        return np.asarray(self.slope * added.reshape(features.shape).mean(axis=1))
 
     def calibrated(self, decisions: Features, labels: Labels) -> Machine:
         """The machine with Platt's curve fitted to held-out decisions (patients, rows)."""

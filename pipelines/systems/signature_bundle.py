@@ -16,6 +16,7 @@ from pipelines.systems.final_stage import FittedStage, Machine
 from pipelines.systems.networks.densenet import DenseNetSize, densenet
 from pipelines.systems.signature_inputs import CropRule, Sequence
 from pipelines.systems.signature_models import Variant, signature_name
+from pipelines.systems.signature_table import Table
 
 NETWORKS, STAGES, ROWS = "networks", "stages", "rows"
 COLOURS = 3
@@ -24,7 +25,8 @@ COLOURS = 3
 
 @dataclass(frozen=True)
 class Described:
-    """A variant with all its columns, clinical ones included, and its thresholds (``low``, ``high``, ``youden``)."""
+    """A variant with all its columns, clinical ones included, and its thresholds: ``youden``, and the limits ``low``
+    and ``high`` with their ``coverage`` (none where training saw the patients that they come from)."""
 
     variant: Variant
     columns: tuple[str, ...]
@@ -76,6 +78,12 @@ def read_stages(bundle: Bundle) -> dict[str, FittedStage]:
         machines = [Machine.read(one, seen) for one in _machines(stored, key)]
         found[key] = FittedStage(machines[0], {}, tuple(machines[1:]))
     return found
+
+
+def read_table(bundle: Bundle) -> Table:
+    """The rows that the machines learnt from, a patient each: every view of a training patient counts as one."""
+    rows = bundle.arrays(STAGES)[ROWS].astype(np.float64)
+    return Table(tuple(bundle.manifest.network["table"]), rows[:, None])
 
 
 def _machines(stored: Mapping[str, NDArray[Any]], key: str) -> Iterator[dict[str, NDArray[Any]]]:

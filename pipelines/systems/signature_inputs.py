@@ -71,13 +71,7 @@ def signature_input(inputs: ModelInputs, sequence: Sequence, mask: MaskArray, ru
         ``INPUTS_MISSING`` where the exam has no such sequence (no diffusion: why), ``NO_MASK`` where the tumour lies
         outside of it.
     """
-    source = _source(inputs, sequence)
-    on_source = mask if sequence is Sequence.T2 else mask_onto(mask, inputs.t2, source)
-    areas = on_source.sum(axis=(1, 2))
-    if not areas.any():
-        reason = f"the tumour mask of the {inputs.time_point} exam lies outside the {sequence} images"
-        raise InputUnfit(Code.NO_MASK, reason)
-    index = int(areas.argmax())
+    source, on_source, index = _largest(inputs, sequence, mask)
     planes: dict[str, NDArray[Any]] = {
         "image": discretise(source.array)[index] / 255.0,
         "mask": on_source[index].astype(np.float32),
@@ -86,7 +80,7 @@ def signature_input(inputs: ModelInputs, sequence: Sequence, mask: MaskArray, ru
         adc = inputs.fitted_adc.array[index]
         planes |= {"adc": physical(adc, ADC_SCALE), "valid": np.isfinite(adc).astype(np.float32)}
     plane = on_source[index]
-    where = _everywhere(plane.shape, rule) if rule.whole else _positions(plane, source.spacing[1:], rule)
+    where = _where(plane, source, rule)
     cut = {name: ndimage.map_coordinates(values, where, order=1, mode="nearest") for name, values in planes.items()}
     cut["tumour"] = cut["image"] * cut["mask"]
     if sequence is Sequence.DWI:
@@ -94,6 +88,30 @@ def signature_input(inputs: ModelInputs, sequence: Sequence, mask: MaskArray, ru
         usable = cut["valid"] >= HALF_FULL
         cut["adc"] = np.divide(cut["adc"], cut["valid"], out=np.zeros_like(cut["adc"]), where=usable)
     return np.stack([cut[name] for name in rule.channels(sequence)]).astype(np.float32)
+
+
+def crop_grid(inputs: ModelInputs, sequence: Sequence, mask: MaskArray, rule: CropRule) -> Volume:
+    """Where the pixels of that crop lie: zeros (1, pixels, pixels), as thick as its slice and no thinner than the T2's,
+    so that it lies on one of them. Raises InputUnfit as ``signature_input`` does.
+    """
+    source, on_source, index = _largest(inputs, sequence, mask)
+    rows, columns = _where(on_source[index], source, rule)
+    steps = np.diag([1.0, rows[1, 0] - rows[0, 0], columns[0, 1] - columns[0, 0], 1.0])
+    steps[:3, 3] = index, rows[0, 0], columns[0, 0]
+    affine = source.affine @ steps
+    affine[:3, 0] *= max(1.0, inputs.t2.spacing[0] / source.spacing[0])
+    return Volume(np.zeros((1, rule.pixels, rule.pixels), dtype=np.float32), affine, source.frame_of_reference_uid)
+
+
+def _largest(inputs: ModelInputs, sequence: Sequence, mask: MaskArray) -> tuple[Volume, MaskArray, int]:
+    """The sequence, the mask on it, and its slice with the largest tumour area."""
+    source = _source(inputs, sequence)
+    on_source = mask if sequence is Sequence.T2 else mask_onto(mask, inputs.t2, source)
+    areas = on_source.sum(axis=(1, 2))
+    if not areas.any():
+        reason = f"the tumour mask of the {inputs.time_point} exam lies outside the {sequence} images"
+        raise InputUnfit(Code.NO_MASK, reason)
+    return source, on_source, int(areas.argmax())
 
 
 def _source(inputs: ModelInputs, sequence: Sequence) -> Volume:
@@ -105,6 +123,10 @@ def _source(inputs: ModelInputs, sequence: Sequence) -> Volume:
         reason = f"the {inputs.time_point} exam has no contrast-enhanced T1"
         raise InputUnfit(Code.INPUTS_MISSING, reason)
     return inputs.ce_t1
+
+
+def _where(plane: MaskArray, source: Volume, rule: CropRule) -> NDArray[np.float64]:
+    return _everywhere(plane.shape, rule) if rule.whole else _positions(plane, source.spacing[1:], rule)
 
 
 def _positions(mask: MaskArray, spacing: tuple[float, float], rule: CropRule) -> NDArray[np.float64]:

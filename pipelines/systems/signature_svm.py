@@ -23,8 +23,10 @@ from pipelines.contract import (
     Case,
     ClinicalRecord,
     Code,
+    Contribution,
     Envelope,
     Exam,
+    Explanation,
     InputUnfit,
     Likelihood,
     MaskArray,
@@ -33,16 +35,28 @@ from pipelines.contract import (
     TimePoint,
 )
 from pipelines.envelope import check_case, check_history
+from pipelines.explain.viewed import Viewed
+from pipelines.explain.words import LOG_ODDS, contributions
 from pipelines.inputs.cache import Entry
 from pipelines.inputs.model_inputs import inputs_of
-from pipelines.systems.signature_bundle import Described, described_variants, read_networks, read_stages, rule_of
+from pipelines.systems.conformal import stated_set
+from pipelines.systems.signature_bundle import (
+    Described,
+    described_variants,
+    read_networks,
+    read_stages,
+    read_table,
+    rule_of,
+)
 from pipelines.systems.signature_clinical import CLINICAL, CODED
 from pipelines.systems.signature_cut import SignatureCut, crop_name, has
 from pipelines.systems.signature_inputs import Sequence, network_input
 from pipelines.systems.signature_models import FALLBACK, signature_name
+from pipelines.systems.signature_saliency import crop_explanation, crops_viewed
 from pipelines.systems.signature_table import Table, table_of
 
 INTERVAL = (0.05, 0.95)
+BACKGROUND = 64  # rows of training that stand for an input that is not known: enough, and seconds
 BATCH = 64
 SEQUENCE_WORDS = {
     Sequence.T2: "axial T2",
@@ -71,6 +85,7 @@ class SignatureSvm:
         self._cut = SignatureCut(rule_of(bundle))
         self._variants = tuple(described_variants(bundle))
         self._stages = read_stages(bundle)
+        self._learnt_from = read_table(bundle)
         self._networks = read_networks(bundle, device)
 
     @property
@@ -97,8 +112,8 @@ class SignatureSvm:
             ``INPUTS_MISSING``, naming per exam what no model of the bundle can do without.
         """
         check_scope(case.record, PURPOSES["signature_svm"])
-        exams = _both(case)
-        _demand_sequences(exams)
+        exams = both_exams(case)
+        demand_diffusion(exams)
         rng = np.random.default_rng(0)  # draws nothing: there is one view
         pair = {when: self._cut.cut(inputs_of(exam), mask, rng) for when, (exam, mask) in exams.items()}
         table = self.table([pair], [case.record])
@@ -108,6 +123,7 @@ class SignatureSvm:
         envelope = self.envelope(pair, case.record)
         refits = len(self._stages[described.variant.key].refits) * table.values.shape[1]
         seen = table.of(described.columns)[0].mean(axis=0)
+        called = category(probability, (lower, upper), described.thresholds, envelope)
         return Score(
             model=replace(self._identity, name=f"{self._identity.name} {described.variant.key}"),
             outcome=self._manifest.outcome,
@@ -115,10 +131,14 @@ class SignatureSvm:
             lower=lower,
             upper=upper,
             interval=f"90 % of {refits}: bootstrap refits of the final stage on each fold's networks",
-            category=category(probability, (lower, upper), described.thresholds, envelope),
+            category=called,
             envelope=envelope,
             inputs=tuple(zip(described.columns, (float(value) for value in seen), strict=True)),
+            explanations=self.explain(case, pair, described, table),
             clinical=case.record.told(item for item in CODED if str(item) in described.columns),
+            possible=stated_set(probability, described.thresholds, called is not Likelihood.UNCERTAIN),
+            contributions=self.contributions(described, table),
+            contribution_unit=LOG_ODDS,
         )
 
     def table(self, pairs: Several[Pair], records: Several[ClinicalRecord]) -> Table:
@@ -145,6 +165,32 @@ class SignatureSvm:
             found[1, complete] = np.minimum(found[0, complete], low)
             found[2, complete] = np.maximum(found[0, complete], high)
         return Assessed(*found)
+
+    def contributions(self, described: Described, table: Table) -> tuple[Contribution, ...]:
+        """What each input adds to the log odds of the first patient of a table, against training rows."""
+        features = table.of(described.columns)[:1]
+        background = self._learnt_from.spread(described.columns, BACKGROUND)
+        amounts = self._stages[described.variant.key].machine.contributions(features, background)[0]
+        return contributions(described.columns, features[0].mean(axis=0).tolist(), amounts.tolist())
+
+    def explain(self, case: Case, pair: Pair, described: Described, table: Table) -> tuple[Explanation, ...]:
+        """Where the networks behind a model's signatures looked at a case, cut to ``pair``, of which ``table`` is."""
+        found = []
+        for time_point, (exam, mask) in both_exams(case).items():
+            for sequence in (s for s in Sequence if s in described.variant.sequences):
+                viewed, at = self.viewed([pair], table, time_point, sequence), (sequence, mask, self._cut.rule)
+                found.append(crop_explanation(viewed, inputs_of(exam), at, self._identity))
+        return tuple(one for one in found if one is not None)
+
+    def viewed(self, pairs: Several[Pair], table: Table, time_point: TimePoint, sequence: Sequence) -> Viewed:
+        """One exam's crops of a sequence that all of these patients have, the rows of ``table``, as networks see them.
+
+        Usual is the mean signature of training.
+        """
+        name = signature_name(time_point, sequence)
+        crops = np.stack([pair[time_point].arrays[crop_name(0, sequence)] for pair in pairs])
+        usual = float(np.nanmean(self._learnt_from.of((name,))))
+        return crops_viewed(name, self._networks[name], crops, table.of((name,)).mean(axis=(1, 2)) >= usual)
 
     def envelope(self, pair: Pair, record: ClinicalRecord) -> Envelope:
         """Whether the exams look like the training cohort's, and the patient had a therapy that it had."""
@@ -192,19 +238,17 @@ def clinical_columns(described: Described) -> tuple[str, ...]:
 def category(
     probability: float, limits: tuple[float, float], thresholds: Mapping[str, float], envelope: Envelope
 ) -> Likelihood:
-    """High, moderate or low by the thresholds of the training cohort.
-
-    Uncertain where the interval reaches from low to high, or the case lies outside the envelope.
-    """
-    if not envelope.inside or (limits[0] < thresholds["low"] and limits[1] >= thresholds["high"]):
+    """High where the limits of training (``low``, ``high``) rule out a poor response, low where they rule out a good
+    one, moderate where neither; uncertain where the interval reaches across both, or outside the envelope."""
+    if not envelope.inside or (limits[0] < thresholds["low"] and limits[1] > thresholds["high"]):
         return Likelihood.UNCERTAIN
-    if probability >= thresholds["high"]:
+    if probability > thresholds["high"]:
         return Likelihood.HIGH
     return Likelihood.LOW if probability < thresholds["low"] else Likelihood.MODERATE
 
 
-def _both(case: Case) -> dict[TimePoint, tuple[Exam, MaskArray]]:
-    """Both exams with their masks."""
+def both_exams(case: Case) -> dict[TimePoint, tuple[Exam, MaskArray]]:
+    """Both exams with their masks. Raises InputUnfit ``NO_BASELINE``, ``NO_RESTAGING`` or ``NO_MASK``."""
     if case.baseline is None:
         raise InputUnfit(Code.NO_BASELINE, "response needs the exam before therapy as well")
     if case.restaging is None:
@@ -217,7 +261,8 @@ def _both(case: Case) -> dict[TimePoint, tuple[Exam, MaskArray]]:
     return found
 
 
-def _demand_sequences(exams: Mapping[TimePoint, tuple[Exam, MaskArray]]) -> None:
+def demand_diffusion(exams: Mapping[TimePoint, tuple[Exam, MaskArray]]) -> None:
+    """Raises InputUnfit ``INPUTS_MISSING`` that names the exams without diffusion."""
     lacking = [f"the {time_point} exam" for time_point, (exam, _) in exams.items() if not exam.dwi]
     if lacking:
         words = f"{' and '.join(lacking)} has no {SEQUENCE_WORDS[Sequence.DWI]}: no model of the bundle does without"

@@ -37,6 +37,11 @@ class Table:
         """(patients,): who has all of these."""
         return np.asarray(np.isfinite(self.of(names)).all(axis=(1, 2)))
 
+    def spread(self, names: Several[str], count: int) -> Numbers:
+        """At most ``count`` rows of those who have all of these, (count, names), evenly spread over the table."""
+        rows = self.of(names)[self.complete(names)].reshape(-1, len(names))
+        return np.asarray(rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)])
+
 
 def table_of(
     signatures: Mapping[str, Numbers],
@@ -55,12 +60,27 @@ def table_of(
         pre, post = (signature_name(time_point, sequence) for time_point in TimePoint)
         if pre in signatures and post in signatures:
             columns[f"delta_{sequence}"] = signatures[pre] - signatures[post]
+    return joined(columns | known_columns(exams, records, CLINICAL, rows, views))
+
+
+def known_columns(
+    exams: Several[Mapping[TimePoint, Entry]],
+    records: Several[ClinicalRecord],
+    clinical: Several[str],
+    rows: int,
+    views: bool,
+) -> dict[str, Numbers]:
+    """``MEASURED`` and these clinical values by name, (patients, rows) each, NaN where not known."""
     measured = [[_measured(pair, row if views else 0) for row in range(rows)] for pair in exams]
-    columns |= {
+    columns = {
         name: np.array([[seen.get(name, np.nan) for seen in patient] for patient in measured]) for name in MEASURED
     }
     known = [coded(record) for record in records]
-    columns |= {name: np.array([[values[name]] * rows for values in known]) for name in CLINICAL}
+    return columns | {name: np.array([[values[name]] * rows for values in known]) for name in clinical}
+
+
+def joined(columns: Mapping[str, Numbers]) -> Table:
+    """The table of columns (patients, rows), in single precision."""
     stacked = np.stack([columns[name] for name in columns], axis=2)
     return Table(tuple(columns), stacked.astype(np.float32).astype(np.float64))
 

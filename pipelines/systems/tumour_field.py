@@ -66,9 +66,9 @@ class FieldRule:
     """
 
     slices: int = 16
-    pixels: int = 32
+    pixels: int = 24
     slice_mm: float = 4.0
-    pixel_mm: float = 2.0
+    pixel_mm: float = 2.5
     margin: tuple[int, int] = (0, 0)
 
     @property

@@ -31,6 +31,17 @@ def turned(batch: torch.Tensor, degrees: float, scale: float, generator: torch.G
     return grid_sample(batch, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
+def flipped(batch: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Each (channels, …, columns) of a batch flipped left–right or not, at random: nothing is interpolated.
+
+    Turning and zooming blur, and what a network learns of the texture of blurred images is wrong for those it scores.
+    """
+    flip = torch.rand(len(batch), generator=generator) < 0.5
+    changed = batch.clone()
+    changed[flip] = batch[flip].flip(-1)
+    return changed
+
+
 def weighted(batch: torch.Tensor, channels: Sequence[int], generator: torch.Generator) -> torch.Tensor:
     """Gain ± 20 %, contrast exponent 0.8–1.25 and noise on the weighted channels of (batch, channels, …)."""
     changed = batch.clone()

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from lifelines import CoxPHFitter
+from lifelines import CoxPHFitter, KaplanMeierFitter
 from lifelines.exceptions import StatisticalWarning
 from lifelines.utils import concordance_index
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score, roc_curve
 
+from pipelines.cohort.cohort import FollowUp
 from pipelines.systems.cox import CoxModel, Numbers
 
 HORIZON = 36.0
@@ -38,6 +39,24 @@ class Times:
         before, so nobody knows."""
         early = self.event & (self.months <= HORIZON)
         return np.where(early, 1.0, np.where(self.months >= HORIZON, 0.0, np.nan))
+
+    @property
+    def weights(self) -> Numbers:
+        """Of whom the status is known, 1 over the Kaplan–Meier share still observed just before the event or 36 months;
+        0 of the others (Graf et al., Statistics in Medicine 1999, equation 7)."""
+        # Of equal times events come first: they are at risk of being lost no longer.
+        observed = KaplanMeierFitter().fit(self.months + APART * ~self.event, ~self.event)
+        share = observed.predict(np.minimum(self.months, HORIZON)).to_numpy()
+        known = np.isfinite(self.status)
+        return np.where(known, 1.0 / np.where(known, share, 1.0), 0.0)
+
+
+def times_from(courses: Sequence[FollowUp | None]) -> Times:
+    """The times of these courses; NaN, without the event, where none is known."""
+    return Times(
+        np.array([np.nan if one is None else one.months for one in courses]),
+        np.array([one is not None and one.event for one in courses], dtype=bool),
+    )
 
 
 def fit_cox(

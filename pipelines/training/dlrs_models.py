@@ -1,4 +1,4 @@
-"""The Cox stage of system 4: one model for each set of covariates that may be known, and its cut-off."""
+"""The Cox stage of system 4: one model for each set of covariates that may be known, and its thresholds."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from pipelines.cohort.cut import PreparedPatient
 from pipelines.contract import TimePoint
+from pipelines.phantom.probabilities import InformationSet
+from pipelines.systems.conformal import conformal_limits
 from pipelines.systems.cox import CoxModel, Numbers
 from pipelines.systems.dlrs_exam import from_entry
 from pipelines.systems.dlrs_inputs import Modality
@@ -58,15 +60,21 @@ class Known:
 @dataclass(frozen=True)
 class CoxStage:
     """``models``: fitted on all patients who have what they need, that of the measured features among them.
-    ``scoring``: names in the order in which a patient is matched. ``thresholds`` by family; ``metrics`` out of fold."""
+    ``scoring``: names in the order in which a patient is matched. ``thresholds`` by family (``youden``, and the limits
+    ``low`` and ``high`` with their ``coverage``); ``metrics`` out of fold."""
 
     models: Mapping[str, CoxModel]
     rules: Mapping[str, ModelRule]
     scoring: tuple[str, ...]
-    thresholds: Mapping[str, float]
+    thresholds: Mapping[str, Mapping[str, float]]
     metrics: Mapping[str, Any]
     log_hazard: Mapping[str, Numbers]
     known: Known
+
+    @property
+    def shown(self) -> Mapping[str, InformationSet]:
+        """What each model sees."""
+        return {name: rule.shown for name, rule in self.rules.items()}
 
 
 def known_of(patients: Sequence[PreparedPatient], probability: Mapping[Modality, Numbers]) -> Known:
@@ -99,7 +107,7 @@ def fit_stage(known: Known, times: Times, folds: NDArray[np.intp], settings: Dlr
     for rule in (*order, *COMPARED):
         values = known.of(rule.covariates)
         rows = np.asarray(np.isfinite(values).all(axis=1))
-        if not _enough(times, rows, folds):
+        if not enough(times, rows, folds):
             continue
         own = times.of(rows)
         try:
@@ -111,14 +119,14 @@ def fit_stage(known: Known, times: Times, folds: NDArray[np.intp], settings: Dlr
             continue
         models[rule.name], rules[rule.name] = model, rule
         log_hazard[rule.name], probability[rule.name] = (_spread(one, rows) for one in found)
-        metrics[rule.name] = figures(own, *found) | {"hazard_ratios": _hazard_ratios(models[rule.name])}
+        metrics[rule.name] = figures(own, *found) | {"hazard_ratios": hazard_ratios(models[rule.name])}
     scoring = tuple(rule.name for rule in order if rule.name in rules)
-    thresholds = _cut_offs([rules[name] for name in rules], known, times, probability)
+    thresholds = _thresholds([rules[name] for name in rules], known, times, probability)
     return CoxStage(models, rules, scoring, thresholds, metrics, log_hazard, known)
 
 
 def measured_score(
-    features: Numbers, times: Times, folds: NDArray[np.intp], penalty: float
+    features: Numbers, times: Times, folds: NDArray[np.intp], penalty: float, names: Sequence[str] = READ
 ) -> tuple[CoxModel, Numbers]:
     """The Cox model of measured features (patients, views, names), and its out-of-fold log hazard in the mask as drawn,
     NaN where they could not be measured."""
@@ -126,17 +134,17 @@ def measured_score(
     score = np.full(len(rows), np.nan)
     for fold in np.unique(folds[rows]):
         apart = rows & (folds == fold)
-        score[apart] = _of_views(features, times, rows & (folds != fold), penalty).log_hazard(features[apart, 0])
-    return _of_views(features, times, rows, penalty), score
+        model = _of_views(names, features[rows & (folds != fold)], times.of(rows & (folds != fold)), penalty)
+        score[apart] = model.log_hazard(features[apart, 0])
+    return _of_views(names, features[rows], times.of(rows), penalty), score
 
 
-def _of_views(features: Numbers, times: Times, rows: NDArray[np.bool_], penalty: float) -> CoxModel:
+def _of_views(names: Sequence[str], features: Numbers, times: Times, penalty: float) -> CoxModel:
     """All views of a patient count as one: the model must not lean on a border that another reader draws elsewhere."""
-    views, names = features.shape[1:]
-    own = times.of(rows)
-    repeated = Times(np.repeat(own.months, views), np.repeat(own.event, views))
+    views = features.shape[1]
+    repeated = Times(np.repeat(times.months, views), np.repeat(times.event, views))
     weights = np.full(repeated.months.size, 1.0 / views)
-    return fit_cox(READ, features[rows].reshape(-1, names), repeated, penalty, weights)
+    return fit_cox(names, features.reshape(-1, len(names)), repeated, penalty, weights)
 
 
 def axes_of(known: Known) -> dict[str, Axis]:
@@ -159,7 +167,7 @@ def axes_of(known: Known) -> dict[str, Axis]:
     return axes
 
 
-def _enough(times: Times, rows: NDArray[np.bool_], folds: NDArray[np.intp]) -> bool:
+def enough(times: Times, rows: NDArray[np.bool_], folds: NDArray[np.intp]) -> bool:
     """Whether there is an event to learn from in the rest of every fold, and enough of them in all.
 
     A cut-off also needs some who had it by 36 months, and some who are known to be free of it then.
@@ -173,19 +181,22 @@ def _enough(times: Times, rows: NDArray[np.bool_], folds: NDArray[np.intp]) -> b
     )
 
 
-def _cut_offs(
+def _thresholds(
     rules: Sequence[ModelRule], known: Known, times: Times, probability: Mapping[str, Numbers]
-) -> dict[str, float]:
-    """Youden's cut-off of each family, on out-of-fold probabilities of each patient by the model that would score."""
-    status = times.status
-    cut_offs = {}
+) -> dict[str, dict[str, float]]:
+    """Youden's cut-off and the conformal limits of each family, on out-of-fold probabilities of each patient by the
+    model that would score."""
+    status, weights = times.status, times.weights
+    found = {}
     for family in dict.fromkeys(rule.family for rule in rules):
         members = [rule for rule in rules if rule.family == family]
         chosen = [choose(members, _names(known, row)) for row in range(len(status))]
         scored = np.array([np.nan if rule is None else probability[rule.name][row] for row, rule in enumerate(chosen)])
         covered = np.isfinite(scored)
-        cut_offs[family] = youden(np.where(covered, status, np.nan), scored)
-    return cut_offs
+        cut_off = youden(np.where(covered, status, np.nan), scored)
+        limits = conformal_limits(status == 1.0, scored, weights=np.where(covered, weights, 0.0))
+        found[family] = {"youden": cut_off, **limits}
+    return found
 
 
 def _names(known: Known, row: int) -> set[str]:
@@ -198,7 +209,7 @@ def _spread(values: Numbers, rows: NDArray[np.bool_]) -> Numbers:
     return spread
 
 
-def _hazard_ratios(model: CoxModel) -> dict[str, list[float]]:
+def hazard_ratios(model: CoxModel) -> dict[str, list[float]]:
     """exp β with its 95 % limits, by covariate."""
     error = np.sqrt(np.diag(model.covariance))
     limits = [np.exp(model.coefficients + z * error) for z in (0.0, -1.96, 1.96)]

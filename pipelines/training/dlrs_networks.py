@@ -18,7 +18,7 @@ from pipelines.systems.dlrs_exam import from_entry
 from pipelines.systems.dlrs_inputs import Modality
 from pipelines.systems.dlrs_network import DlrsSize, dlrs_network
 from pipelines.systems.dlrs_nomogram import event_probability
-from pipelines.training.dlrs_cox import HORIZON, Times, with_baseline
+from pipelines.training.dlrs_cox import HORIZON, Times, times_from, with_baseline
 from pipelines.training.dlrs_examples import Stacks
 from pipelines.training.dlrs_loss import RISK, cox_loss, three_year_loss
 from pipelines.training.dlrs_settings import DlrsSettings
@@ -57,11 +57,7 @@ class TrainedNetworks:
 
 def times_of(patients: Sequence[PreparedPatient]) -> Times:
     """Months from surgery to distant metastasis, or to when the patient was last known free of it."""
-    found = [patient.patient.metastasis for patient in patients]
-    return Times(
-        np.array([np.nan if one is None else one.months for one in found]),
-        np.array([one is not None and one.event for one in found], dtype=bool),
-    )
+    return times_from([patient.patient.metastasis for patient in patients])
 
 
 def train_networks(patients: Sequence[PreparedPatient], plan: Plan, run: Run) -> TrainedNetworks:

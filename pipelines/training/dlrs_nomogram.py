@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -21,8 +21,8 @@ from pipelines.cohort.read import FILE, CohortError
 from pipelines.contract import METASTASIS, TimePoint
 from pipelines.envelope import fit_envelope
 from pipelines.phantom.oracle import EventTruth, expected_concordance
-from pipelines.phantom.probabilities import Outcome
-from pipelines.systems.cox import CoxModel
+from pipelines.phantom.probabilities import InformationSet, Outcome
+from pipelines.systems.cox import CoxModel, Numbers
 from pipelines.systems.dlrs_exam import DlrsCut
 from pipelines.systems.dlrs_inputs import Modality
 from pipelines.training.curves import compact
@@ -51,7 +51,17 @@ NOTHING_FOUND = (
     "column 'metastasis_months': image and clinical values predict nothing in this cohort: every Cox model was shrunk "
     "until nothing moves its risk, so none is left to score with"
 )
-KNOWN_AS = {1.0: "had metastasis within 36 months", 0.0: "are known to be free of it until then"}
+HAD = "had metastasis within 36 months"
+
+
+class Stage(Protocol):
+    """Out-of-fold log hazards by model, (patients,), NaN where a model says nothing, and what each model sees."""
+
+    @property
+    def log_hazard(self) -> Mapping[str, Numbers]: ...
+
+    @property
+    def shown(self) -> Mapping[str, InformationSet]: ...
 
 
 def train_dlrs_nomogram(cohort: Cohort, out: Path, settings: TrainingSettings, progress: Progress) -> Bundle:
@@ -84,7 +94,7 @@ def train_prepared(
     """
     settings, own = how
     patients = [patient for patient in prepared if not patient.refusal]
-    _demand_enough(cohort, patients, prepared, own)
+    demand_enough(cohort, prepared, times_of(patients).status, own.folds, ("metastasis_months", HAD))
     folds = patient_folds([p.patient for p in patients], strata_of(patients), own.folds, settings.seed)
     keep = Kept.beside(out)
     checkpoint = read_checkpoint(settings.imagenet) if settings.imagenet is not None else None
@@ -106,24 +116,26 @@ def train_prepared(
         metrics={**stage.metrics, **oracle_shares(cohort, patients, stage)},
         training=_training(patients, prepared, folds, how, networks) | {"first_weights": words_of(checkpoint)},
     )
-    bundle = save_bundle(out, manifest, {"networks": networks.weights, "cox": _cox_arrays(stage.models)})
+    bundle = save_bundle(out, manifest, {"networks": networks.weights, "cox": cox_arrays(stage.models)})
     keep.remove()
     return bundle
 
 
-def oracle_shares(cohort: Cohort, patients: Sequence[PreparedPatient], stage: CoxStage) -> dict[str, Any]:
+def oracle_shares(
+    cohort: Cohort, patients: Sequence[PreparedPatient], stage: Stage, outcome: Outcome = Outcome.METASTASIS
+) -> dict[str, Any]:
     """Of simulated patients: the share of its oracle's C-index over 0.5 that each image model reaches out of fold."""
     if cohort.truth is None:
         return {}
     place = {patient.patient_id: row for row, patient in enumerate(cohort.patients)}
     rows = np.array([place[patient.patient.patient_id] for patient in patients])
-    events = cohort.truth.events(Outcome.METASTASIS)
+    events = cohort.truth.events(outcome)
     assert events is not None
     shares = {}
     for name, log_hazard in stage.log_hazard.items():
         seen = np.isfinite(log_hazard)
         own = EventTruth(*(one[rows][seen] for one in (events.hazard, events.competing, events.observed_months)))
-        true = cohort.truth.probability(Outcome.METASTASIS, stage.rules[name].shown)[rows][seen]
+        true = cohort.truth.probability(outcome, stage.shown[name])[rows][seen]
         reached, best = (expected_concordance(own, one) - 0.5 for one in (log_hazard[seen], true))
         shares[name] = round(reached / best, 4)
     return {"oracle_share_out_of_fold": shares}
@@ -142,7 +154,8 @@ def _described(networks: TrainedNetworks, stage: CoxStage, own: DlrsSettings) ->
     }
 
 
-def _cox_arrays(models: Mapping[str, CoxModel]) -> dict[str, torch.Tensor]:
+def cox_arrays(models: Mapping[str, CoxModel]) -> dict[str, torch.Tensor]:
+    """What a bundle stores of Cox models, as ``name.array``."""
     return {
         f"{name}.{key}": torch.from_numpy(np.ascontiguousarray(array))
         for name, model in models.items()
@@ -196,15 +209,19 @@ def _training(
     }
 
 
-def _demand_enough(
-    cohort: Cohort, patients: Sequence[PreparedPatient], prepared: Sequence[PreparedPatient], own: DlrsSettings
+def demand_enough(
+    cohort: Cohort, prepared: Sequence[PreparedPatient], status: Numbers, folds: int, words: tuple[str, str]
 ) -> None:
-    """Every fold needs patients with and without metastasis, and the Cox models enough of the former."""
-    status = times_of(patients).status
-    needed = {1.0: max(2 * own.folds, LEAST_EVENTS), 0.0: 2 * own.folds}
+    """Every fold needs patients with and without the event, and the Cox models enough of the former.
+
+    ``status``: of those who can be used, by 36 months. ``words``: the column that says it, and what they had.
+    Raises CohortError, naming who was refused as well.
+    """
+    column, had = words
+    needed = {1.0: (max(2 * folds, LEAST_EVENTS), had), 0.0: (2 * folds, "are known to be free of it until then")}
     short = [
-        f"column 'metastasis_months': {int((status == one).sum())} usable patients {KNOWN_AS[one]}, {count} are needed"
-        for one, count in needed.items()
+        f"column '{column}': {int((status == one).sum())} usable patients {said}, {count} are needed"
+        for one, (count, said) in needed.items()
         if (status == one).sum() < count
     ]
     if short:

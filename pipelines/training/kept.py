@@ -103,5 +103,6 @@ def digest_of(described: Mapping[str, Any], tensors: Mapping[str, torch.Tensor])
     digest = hashlib.sha256(json.dumps(dict(described), sort_keys=True).encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        if tensor.numel():  # an empty tensor may have strides that no bytes can be seen through
+            digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()

@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 
 from pipelines.phantom.oracle import expected_auc
 
-__all__ = ["brier", "cut_offs", "discrimination", "expected_auc"]
+__all__ = ["brier", "discrimination", "expected_auc"]
 
 Probabilities = NDArray[np.float64]
 
@@ -31,12 +31,3 @@ def discrimination(
         "oracle_auc": ceiling,
         "oracle_share": (reached - 0.5) / (ceiling - 0.5),
     }
-
-
-def cut_offs(labels: NDArray[np.bool_], probability: Probabilities) -> dict[str, float]:
-    """``low``: nine in ten good responders lie above it; ``high``: nine in ten others lie below it.
-
-    Where the two would cross, which only a nearly perfect separation does, they change places.
-    """
-    ends = np.quantile(probability[labels], 0.1), np.quantile(probability[~labels], 0.9)
-    return {"low": float(min(ends)), "high": float(max(ends))}

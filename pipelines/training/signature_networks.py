@@ -58,11 +58,10 @@ def enough(labels: Labels, folds: int, inner_folds: int) -> bool:
     return min(int(labels.sum()), int((~labels).sum())) >= max(2 * folds, 2 * inner_folds)
 
 
-def _in_every_rest(plan: Plan, rows: NDArray[np.intp]) -> bool:
-    """Whether both outcomes are in the rest of every fold, which were dealt without asking who has a sequence."""
-    labels, folds = plan.labels[rows], plan.folds[rows]
-    rests = (labels[folds != fold] for fold in range(plan.settings.folds))
-    return plan.settings.folds == 1 or all(rest.any() and not rest.all() for rest in rests)
+def in_every_rest(labels: Labels, folds: NDArray[np.intp], count: int) -> bool:
+    """Whether both outcomes are in the rest of each of ``count`` folds, dealt without asking who has a sequence."""
+    rests = (labels[folds != fold] for fold in range(count))
+    return count == 1 or all(rest.any() and not rest.all() for rest in rests)
 
 
 def train_networks(patients: Sequence[PreparedPatient], plan: Plan, run: Run) -> TrainedNetworks:
@@ -75,7 +74,8 @@ def train_networks(patients: Sequence[PreparedPatient], plan: Plan, run: Run) ->
     trained: dict[str, Fitted] = {}
     for index, (time_point, sequence) in enumerate((t, s) for s in signature_inputs.Sequence for t in TimePoint):
         rows = with_sequence(patients, sequence)
-        if not enough(plan.labels[rows], plan.settings.folds, 1) or not _in_every_rest(plan, rows):
+        labels, folds = plan.labels[rows], plan.folds[rows]
+        if not enough(labels, plan.settings.folds, 1) or not in_every_rest(labels, folds, plan.settings.folds):
             continue
         name, signature = signature_name(time_point, sequence), Signature(time_point, sequence)
         own = [patients[int(row)] for row in rows]

@@ -16,11 +16,12 @@ from sklearn.metrics import roc_curve
 
 from pipelines.phantom.oracle import CohortTruth
 from pipelines.phantom.probabilities import InformationSet, Outcome
+from pipelines.systems.conformal import conformal_limits
 from pipelines.systems.final_stage import GRID, INNER_FOLDS, FittedStage, Grid, fit_stage, fit_with_refits
 from pipelines.systems.signature_bundle import Described
 from pipelines.systems.signature_models import FALLBACK, Variant
 from pipelines.systems.signature_table import Table
-from pipelines.training.metrics import cut_offs, discrimination
+from pipelines.training.metrics import discrimination
 from pipelines.training.settings import Progress, silent
 from pipelines.training.signature_clinical import Selection, select
 from pipelines.training.signature_networks import Labels, enough
@@ -51,12 +52,14 @@ class Stages:
     selection: Selection
 
 
-def truth_of(truth: CohortTruth | None, rows: NDArray[np.intp]) -> dict[InformationSet, NDArray[np.float64]]:
-    """The true probability of good response of these patients by information set; empty where nobody knows it."""
+def truth_of(
+    truth: CohortTruth | None, rows: NDArray[np.intp], outcome: Outcome = Outcome.GOOD_RESPONSE
+) -> dict[InformationSet, NDArray[np.float64]]:
+    """The true probability of a response of these patients by information set; empty where nobody knows it."""
     if truth is None:
         return {}
     shown = (InformationSet.PAIR, InformationSet.PAIR_CLINICAL)
-    return {one: truth.probability(Outcome.GOOD_RESPONSE, one)[rows] for one in shown}
+    return {one: truth.probability(outcome, one)[rows] for one in shown}
 
 
 def fit_stages(learning: Learning, variants: Sequence[Variant]) -> Stages:
@@ -129,13 +132,14 @@ def _figures(
     labels = learning.labels[rows]
     shown = InformationSet.PAIR_CLINICAL if variant.clinical else InformationSet.PAIR
     true = learning.truth[shown][rows] if shown in learning.truth else None
+    limits = conformal_limits(labels, probability[rows, 0])
     figures: dict[str, Any] = {"patients": len(rows), "good_responses": int(labels.sum())}
     if min(labels.sum(), (~labels).sum()) == 0:
-        return figures, {"low": 0.0, "high": 1.0, "youden": 0.5}
+        return figures, {**limits, "youden": 0.5}
     figures |= discrimination(labels, probability[rows, 0], true)
     if probability.shape[1] > 1:
         figures["disturbed_masks"] = discrimination(labels, probability[rows, 1], true)
-    return figures, cut_offs(labels, probability[rows, 0]) | {"youden": youden(labels, probability[rows, 0])}
+    return figures, {**limits, "youden": youden(labels, probability[rows, 0])}
 
 
 def youden(labels: Labels, probability: NDArray[np.float64]) -> float:

@@ -26,7 +26,7 @@ from pipelines.cohort.read import FILE, CohortError
 from pipelines.contract import GOOD_RESPONSE
 from pipelines.envelope import fit_envelope
 from pipelines.systems.final_stage import INNER_FOLDS
-from pipelines.systems.signature_bundle import NETWORKS, STAGES, packed
+from pipelines.systems.signature_bundle import NETWORKS, STAGES, Described, packed
 from pipelines.systems.signature_cut import SignatureCut
 from pipelines.systems.signature_models import MEASURED, variants
 from pipelines.systems.signature_table import Table, table_of
@@ -168,11 +168,17 @@ def _manifest(
             "variants": {key: described.as_json() for key, described in stages.described.items()},
             "chosen": {key: dict(stage.chosen) for key, (stage, _) in stages.stages.items()},
         },
-        thresholds={key: dict(described.thresholds) for key, described in stages.described.items()},
+        thresholds={key: _thresholds(described, own) for key, described in stages.described.items()},
         envelope=fit_envelope([exam.described["facts"] for patient in patients for exam in patient.exams.values()]),
         metrics=stages.metrics,
         training={**training, "clinical_selection": stages.selection.as_json()},
     )
+
+
+def _thresholds(described: Described, own: SignatureSettings) -> dict[str, float]:
+    """A coverage is stated where the networks had not seen the patients that the limits come from, not in the paper's
+    way."""
+    return {name: value for name, value in described.thresholds.items() if own.folds > 1 or name != "coverage"}
 
 
 def _training(

@@ -10,6 +10,8 @@ from pipelines.cohort.cohort import Cohort
 from pipelines.cohort.purpose import PURPOSES, read_for
 from pipelines.training.curves import curves_file, draw_curves
 from pipelines.training.dlrs_nomogram import train_dlrs_nomogram
+from pipelines.training.multi_rec_net import train_multi_rec_net
+from pipelines.training.rp_net import train_rp_net
 from pipelines.training.segmenter import train_segmenter
 from pipelines.training.settings import Progress, TrainingSettings, silent
 from pipelines.training.signature_svm import train_signature_svm
@@ -20,6 +22,8 @@ Trainer = Callable[[Cohort, Path, TrainingSettings, Progress], Bundle]
 TRAINERS: Mapping[str, Trainer] = {
     "segmenter": train_segmenter,
     "signature_svm": train_signature_svm,
+    "rp_net": train_rp_net,
+    "multi_rec_net": train_multi_rec_net,
     "dlrs_nomogram": train_dlrs_nomogram,
 }
 

@@ -14,6 +14,7 @@ from pipelines.contract import (
     Envelope,
     Likelihood,
     ModelIdentity,
+    PredictionSet,
     Score,
 )
 
@@ -88,6 +89,15 @@ def test_a_category_that_cannot_be_relied_on_counts_by_its_interval_alone(catego
     assert "their intervals do not overlap" in found.reason
     assert "opposite" not in found.reason
     assert ("outside its envelope" in found.reason) is not inside
+
+
+def test_a_system_that_refers_contradicts_nobody_by_its_category() -> None:
+    low = score("svm", GOOD_RESPONSE, (0.10, 0.20, 0.45), LOW)
+    high = score("net", GOOD_RESPONSE, (0.40, 0.60, 0.80), HIGH)
+    assert len(disagreements([low, high])) == 1
+    refers = replace(high, possible=PredictionSet(0.9, event=True, no_event=True))
+    assert disagreements([low, refers]) == ()
+    assert len(disagreements([low, replace(high, possible=PredictionSet(0.9, event=True, no_event=False))])) == 1
 
 
 def test_every_pair_that_cannot_hold_is_named() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from pipelines.contract import (
     METASTASIS,
     Case,
+    Contribution,
     Envelope,
     Exam,
     ExamFiles,
@@ -23,6 +24,7 @@ from pipelines.contract import (
     Nomogram,
     NomogramAxis,
     Patient,
+    PredictionSet,
     ScalarMap,
     Score,
     Structure,
@@ -69,6 +71,9 @@ def made_findings() -> Findings:
         curve=SurvivalCurve((0.0, 12.0), (1.0, 0.9), (1.0, 0.8), (1.0, 0.95), "the exam"),
         nomogram=Nomogram((axis,), 40.0, ((0.1, 10.0), (0.4, 40.0))),
         explanations=(Explanation(TimePoint.RESTAGING, "t2", SALIENCY, 1 / 3),),
+        possible=PredictionSet(0.9, event=True, no_event=True),
+        contributions=(Contribution("EMVI at baseline", "positive", 2 / 3),),
+        contribution_unit="log hazard",
     )
     return Findings(Case(None, exam), scores=(score,))
 
@@ -90,11 +95,16 @@ def test_a_score_has_its_times_curve_nomogram_and_explanations() -> None:
     assert score["nomogram"]["risk"] == [[0.1, 10.0], [0.4, 40.0]]
     (explanation,) = score["explanations"]
     assert explanation["inside_share"] == 0.333333333
+    assert (explanation["raised"], explanation["area_share"]) == (True, None)
     assert explanation["map"]["model"]["name"] == "net"
+    assert score["contributions"] == [["EMVI at baseline", "positive", 0.666666667]]
+    assert score["contribution_unit"] == "log hazard"
+    assert score["possible"] == {"coverage": 0.9, "event": True, "no_event": True, "refer": True}
 
 
 def test_a_score_without_them_says_so() -> None:
     findings = made_findings()
-    plain = replace(findings.scores[0], curve=None, nomogram=None, explanations=())
+    plain = replace(findings.scores[0], curve=None, nomogram=None, explanations=(), possible=None)
     (score,) = findings_json(replace(findings, scores=(plain,)))["scores"]
     assert (score["curve"], score["nomogram"], score["explanations"]) == (None, None, [])
+    assert score["possible"] is None

@@ -6,8 +6,11 @@ from pathlib import Path
 
 from pipelines.evaluation.report.closing import explained_section, groups_section, left_out_section, limits_section
 from pipelines.evaluation.report.content import Report
+from pipelines.evaluation.report.degraded_section import degraded_sections
 from pipelines.evaluation.report.opening import expected_section, figure_name, lead, origin, title
+from pipelines.evaluation.report.own_masks_section import own_masks_sections
 from pipelines.evaluation.report.response_sections import response_sections
+from pipelines.evaluation.report.saliency_section import saliency_sections
 from pipelines.evaluation.report.survival_sections import survival_sections
 from pipelines.evaluation.results import Results
 
@@ -25,7 +28,10 @@ def build(results: Results, figures: Path) -> Report:
             expected_section(results),
             *sections(results, figures),
             groups_section(results, figure_name(results), figures),
+            *degraded_sections(results, figure_name(results)),
+            *own_masks_sections(results),
             *explained_section(results, figures),
+            *saliency_sections(results, figures),
             left_out_section(results),
             limits_section(results),
         ),

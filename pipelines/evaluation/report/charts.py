@@ -24,6 +24,21 @@ COLOURS: Final[Mapping[str, str]] = {
     "nomogram": POOR,
     "T2W": "#009E73",
     "ADC": "#8D5A97",
+    "T2": "#009E73",
+    "DWI": "#8D5A97",
+    "CE-T1": "#E69F00",
+    "fused": GOOD,
+    "fused_measured": "#56B4E9",
+    "fused_markers": "#CC79A7",
+    "fused_markers_measured": POOR,
+    "Clinical": NEUTRAL,
+    "Preclinical": "#9AA5B1",
+    "T2+DKI": GOOD,
+    "T2+DKI_measured": "#56B4E9",
+    "T2+DKI+Preclinical": "#8D5A97",
+    "T2+DKI+Preclinical_measured": "#CC79A7",
+    "All": "#E69F00",
+    "All_measured": POOR,
 }
 OTHERS: Final = ("#0072B2", "#D55E00", "#5B6770", "#009E73", "#8D5A97", "#E69F00", "#56B4E9")
 
@@ -63,13 +78,14 @@ def legend(axes: Axes, where: Corner) -> None:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a dot chart. ``oracle`` and ``reference``: marks beside the dot; ``note``: at its right end."""
+    """One line of a dot chart. ``oracle`` and ``reference`` (a figure, with limits where it has any): marks beside the
+    dot; ``note``: at its right end."""
 
     label: str
     figure: Estimate
     colour: str
     oracle: float | None = None
-    reference: tuple[float, float, float] | None = None
+    reference: tuple[float, tuple[float, float] | None] | None = None
     note: str = ""
 
 
@@ -78,8 +94,9 @@ def dots(axes: Axes, rows: Sequence[Row], label: str, low: float = 0.4) -> None:
     axes.axvline(0.5, color=NEUTRAL, linewidth=0.8, linestyle=(0, (3, 3)), zorder=0)
     for place, row in enumerate(rows):
         if row.reference is not None:
-            value, *ends = row.reference
-            axes.plot(ends, [place + 0.26] * 2, color="#9AA5B1", linewidth=1.2, zorder=1)
+            value, limits = row.reference
+            if limits is not None:
+                axes.plot(limits, [place + 0.26] * 2, color="#9AA5B1", linewidth=1.2, zorder=1)
             axes.scatter(value, place + 0.26, s=26, facecolor="white", edgecolor="#9AA5B1", linewidth=1.2, zorder=2)
         if row.oracle is not None:
             axes.plot([row.oracle] * 2, [place - 0.3, place + 0.12], color=INK, linewidth=2.2, zorder=3)

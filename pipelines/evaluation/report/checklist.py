@@ -15,7 +15,17 @@ from pipelines.evaluation.report.learnt import learnt_from, never_seen
 from pipelines.evaluation.report.level import misjudged
 from pipelines.evaluation.report.opening import events_words, figure_name, given_words
 from pipelines.evaluation.report.study import PERSON, Hospitals, eligibility, objective
-from pipelines.evaluation.report.wording import OUTCOMES, SHOWN, begun, interval, listed, number, percent
+from pipelines.evaluation.report.wording import (
+    DEATH,
+    OUTCOMES,
+    begun,
+    information,
+    interval,
+    listed,
+    number,
+    percent,
+    years,
+)
 from pipelines.evaluation.results import Results
 
 Item = tuple[str, str, str]  # number, what is asked, answer
@@ -24,8 +34,8 @@ RESPONSE_MEASURES = (
     "score, clinical impact: with 95 % intervals; ECE and decision curves: without"
 )
 SURVIVAL_MEASURES = (
-    "C-index (Harrell's and Uno's), AUC at 1, 2 and 3 years, calibration slope, predicted over observed, Brier score, "
-    "NRI, IDI, clinical impact: with 95 % intervals; decision curves: without"
+    "calibration slope, predicted over observed, Brier score, NRI, IDI, clinical impact: with 95 % intervals; decision "
+    "curves: without"
 )
 
 
@@ -110,10 +120,10 @@ def _data(results: Results) -> Iterator[Item]:
 def _methods(results: Results) -> Iterator[Item]:
     judged, default = results.judged, results.judged.default
     m = judged.bundle.manifest
-    when = "from surgery, death without the event a competing risk" if judged.survival else "from the resected specimen"
+    when = f"from surgery; {DEATH[default.outcome]}" if judged.survival else "from the resected specimen"
     person = "" if judged.cohort.simulated else f" {PERSON} who assessed it, and blinded to what"
     yield "8a–c", "outcome and its assessment", f"{OUTCOMES[default.outcome]}, {when}.{person}"
-    yield "9a–c", "predictors", f"{default.model} sees {SHOWN[default.shown]}. Inputs: {'; '.join(m.inputs)}"
+    yield "9a–c", "predictors", f"{default.model} sees {information(default)}. Inputs: {'; '.join(m.inputs)}"
     size = f"{begun(events_words(results.default))}; all that there were"
     yield "10", "sample size", f"{size}. {PERSON} whether that is enough"
     yield (
@@ -128,7 +138,7 @@ def _methods(results: Results) -> Iterator[Item]:
         f"Training: {folds}, seed {m.training.get('seed', 'not recorded')}; see the manifest",
     )
     yield "12d", "differences between places", "figures by hospital in tables/sites.csv"
-    yield "12e", "measures of performance", SURVIVAL_MEASURES if judged.survival else RESPONSE_MEASURES
+    yield "12e", "measures of performance", _measures(judged)
     yield "12f", "updating", "none"
     yield "12g", "how predictions were calculated", "by the code that the node runs"
     yield "13", "class imbalance", "no resampling in the evaluation; probabilities are judged as they are"
@@ -138,6 +148,13 @@ def _methods(results: Results) -> Iterator[Item]:
     yield "15", "output", f"probability; {which} fixed on training data"
     strange = f"; not in training: {unseen}" if (unseen := never_seen(judged)) else ""
     yield "16", "training against evaluation", f"share outside the training envelope: {_outside(judged)}{strange}"
+
+
+def _measures(judged: Judged) -> str:
+    if not judged.survival:
+        return RESPONSE_MEASURES
+    at = listed([word.removesuffix("s").removesuffix(" year") for word in years(judged.default.outcome)])
+    return f"C-index (Harrell's and Uno's), AUC at {at} years, {SURVIVAL_MEASURES}"
 
 
 def _outside(judged: Judged) -> str:
@@ -180,7 +197,7 @@ def _results(results: Results) -> Iterator[Item]:
 
 
 def _discussion(results: Results) -> Iterator[Item]:
-    unmet = "; ".join(f"not reached: {demand.name} ({demand.said})" for demand in results.unmet)
+    unmet = "; ".join(f"not reached: {demand.missed}" for demand in results.unmet)
     level = misjudged(results.judged, results.default)
     said = f"{f'{unmet}. ' if unmet else ''}{f'{level} ' if level else ''}"
     yield "25", "interpretation", f"{said}{PERSON} what it means beside other studies"

@@ -14,7 +14,7 @@ from pipelines.evaluation.report.nomogram_picture import draw_nomogram
 from pipelines.evaluation.report.shared_pictures import draw_groups
 from pipelines.evaluation.report.wording import counted, interval, listed, number
 from pipelines.evaluation.results import Results
-from pipelines.evaluation.statistics.explain import SUBSETS
+from pipelines.explain.words import words_of
 
 RESPONSE_INTERVALS = (
     "AUC by DeLong, on the logit scale, and its differences by DeLong's test; shares and F1 by Wilson; slope and "
@@ -97,12 +97,11 @@ def explained_section(results: Results, figures: Path) -> tuple[Section, ...]:
         stem = model.replace(" ", "_")
         draw_importance(found, model, figures / f"shap_bar_{stem}.png")
         draw_beeswarm(found, model, figures / f"shap_beeswarm_{stem}.png")
-        order = ", ".join(found.names[:3])
-        how = "all subsets of inputs" if found.exact else f"kernel regression on {SUBSETS} subsets of inputs"
-        bar = f"{model}: mean absolute Shapley value of each input ({how}); first come {order}."
+        order = ", ".join(words_of(name).name for name in found.names[:3])
+        bar = f"{model}: mean absolute Shapley value of each input, exact, in {found.unit}; first come {order}."
         swarm = (
             f"{model}: one dot per patient, at most {MOST_PATIENTS} drawn at random; to the right the input raised the "
-            "probability. Related inputs share credit."
+            "probability of the outcome. Related inputs share credit."
         )
         blocks.append(Picture(f"shap_bar_{stem}.png", bar, narrow=True))
         blocks.append(Picture(f"shap_beeswarm_{stem}.png", swarm, narrow=True))

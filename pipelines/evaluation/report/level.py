@@ -5,7 +5,7 @@ from __future__ import annotations
 from pipelines.evaluation.judged import Judged
 from pipelines.evaluation.model_figures import ModelFigures
 from pipelines.evaluation.report.content import Figure
-from pipelines.evaluation.report.wording import interval, limits, number, percent
+from pipelines.evaluation.report.wording import BRIEFLY, interval, limits, number, percent
 from pipelines.evaluation.statistics.stated import Estimate
 
 MEANS = " Predicted, true: mean predicted and mean true probability of the same patients."
@@ -14,7 +14,7 @@ OVER = "1 is right, above 1 means overestimated"
 
 def what(judged: Judged) -> str:
     """What the default model's probability is of, as a sentence begins with it."""
-    return "Risk" if judged.survival else "The chance of response"
+    return "Risk" if judged.survival else f"The chance of {BRIEFLY[judged.default.outcome]}"
 
 
 def level_figure(found: ModelFigures) -> Figure:

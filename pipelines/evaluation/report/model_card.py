@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipelines.evaluation.metrics import coverage, left_out
-from pipelines.evaluation.references import published
+from pipelines.evaluation.references import Published, published
 from pipelines.evaluation.report.learnt import learnt_from, never_seen
 from pipelines.evaluation.report.level import OVER, means, misjudged
 from pipelines.evaluation.report.opening import MET, SYSTEMS, events_words, figure_name, given_words, origin
-from pipelines.evaluation.report.wording import OUTCOMES, SHOWN, begun, interval, number, percent
+from pipelines.evaluation.report.wording import NONE, OUTCOMES, begun, information, interval, number, percent, told
 from pipelines.evaluation.results import Results
 
 
@@ -27,8 +27,13 @@ def model_card(results: Results) -> str:
         "## Model",
         set_list(
             ("System", m.system),
-            ("Predicts", f"{OUTCOMES[default.outcome]} ({m.outcome})"),
-            ("Default model", f"{default.model}, from {SHOWN[default.shown]}. {judged.predicted.why_default}".strip()),
+            (
+                "Predicts",
+                OUTCOMES[default.outcome]
+                if OUTCOMES[default.outcome] == m.outcome
+                else f"{OUTCOMES[default.outcome]} ({m.outcome})",
+            ),
+            ("Default model", f"{default.model}, from {information(default)}. {judged.predicted.why_default}".strip()),
             ("Weights", f"SHA-256 {bundle.weights_digest}"),
             ("Inputs", "; ".join(m.inputs)),
         ),
@@ -69,7 +74,7 @@ def _reached(results: Results) -> list[str]:
     lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     for found in results.headline:
         oracle, reference = found.oracle, published(judged.predicted.system, found.prediction.model)
-        theirs = f"{reference.value} ({reference.low}–{reference.high})" if reference else "–"
+        theirs = NONE if reference is None else _theirs(reference)
         best, share = (oracle.oracle_expected, oracle.ratio) if oracle else (None, None)
         cells = (
             found.prediction.model,
@@ -79,15 +84,23 @@ def _reached(results: Results) -> list[str]:
             theirs,
         )
         lines.append(f"| {' | '.join(cells)} |")
-    demands = [f"- {demand.name}: {demand.said} ({MET[demand.met]})" for demand in results.demands]
+    demands = [
+        f"- {demand.name}: {demand.said} ({MET[demand.met]}){f'; {demand.why}' if demand.why else ''}"
+        for demand in results.demands
+    ]
     calibrated = results.default.calibration
     level = f"Predicted / observed of the default model {interval(calibrated.expected_observed)}: {OVER}."
     true = f" {begun(words)}." if (words := means(results.default)) else ""
     slope = f"Calibration slope {interval(calibrated.slope)} (1 is right)."
     covered = f"It covers {percent(coverage(judged, judged.default))} of the patients."
     closing = f"{level}{true} {slope} {covered} {begun(events_words(results.default))}."
-    about = [f"{begun(p.about)}." for p in judged.predicted.predictions if p.about]
+    about = [f"{told(p)}." for p in judged.predicted.models if p.about]
     return [*warned, "\n".join(lines), *about, closing, "\n".join(demands)]
+
+
+def _theirs(reference: Published) -> str:
+    limits = reference.limits
+    return f"{reference.value}" if limits is None else f"{reference.value} ({limits[0]}–{limits[1]})"
 
 
 def _groups(results: Results) -> str:

@@ -9,11 +9,11 @@ from pipelines.evaluation.demands import Demand
 from pipelines.evaluation.judged import UNSTATED, Judged
 from pipelines.evaluation.metrics import coverage, outside
 from pipelines.evaluation.model_figures import ModelFigures
-from pipelines.evaluation.references import published
+from pipelines.evaluation.references import Published, published
 from pipelines.evaluation.report.content import Block, Figure, Figures, Picture, Section, Table, Warned, Words
 from pipelines.evaluation.report.level import level_figure, misjudged
 from pipelines.evaluation.report.shared_pictures import draw_models
-from pipelines.evaluation.report.wording import OUTCOMES, SHOWN, interval, limits, listed, number, percent
+from pipelines.evaluation.report.wording import OUTCOMES, information, interval, limits, listed, number, percent
 from pipelines.evaluation.results import Results
 from pipelines.evaluation.survival_figures import SurvivalFigures
 
@@ -72,9 +72,7 @@ def warnings(judged: Judged, demands: tuple[Demand, ...]) -> tuple[Block, ...]:
             "These are the patients it learnt from: the figures flatter the model and say nothing of other patients."
         )
         found.append(Warned(words))
-    unmet = [f"{demand.name} (found {demand.said})" for demand in demands if demand.met is False]
-    if unmet:
-        found.append(Warned(f"Not reached: {'; '.join(unmet)}."))
+    found += [Warned(f"Not reached: {demand.missed}.") for demand in demands if demand.met is False]
     return tuple(found)
 
 
@@ -110,7 +108,7 @@ def _judged(results: Results) -> str:
     return (
         f"{manifest.name} {manifest.version} (digest {judged.bundle.weights_digest[:12]}…), trained on "
         f"{manifest.cohort}, was {given_words(results)}{owner}.{why} Its default model, {default.model}, sees "
-        f"{SHOWN[default.shown]}; {events_words(found)}."
+        f"{information(default)}; {events_words(found)}."
     )
 
 
@@ -129,7 +127,7 @@ def _figures(results: Results) -> tuple[Figure, ...]:
         shown.append(Figure("Share of the oracle", number(oracle.ratio), one + spread))
     reference = published(judged.predicted.system, default.model)
     if reference is not None:
-        ends = f"95 % CI {number(reference.low)}–{number(reference.high)}; {reference.patients}"
+        ends = f"{theirs(reference)}{reference.patients}"
         shown.append(Figure("The authors' own patients", number(reference.value), f"{ends}; a reference, not a target"))
     shown.append(level_figure(found))
     slope = found.calibration.slope
@@ -142,6 +140,11 @@ def _figures(results: Results) -> tuple[Figure, ...]:
         )
     )
     return tuple(shown)
+
+
+def theirs(reference: Published) -> str:
+    """The authors' limits with what follows them; '' where they gave none."""
+    return "" if reference.limits is None else f"95 % CI {number(reference.low)}–{number(reference.high)}; "
 
 
 def _ends(found: ModelFigures) -> str:

@@ -9,10 +9,11 @@ from pipelines.evaluation.prediction import Prediction
 from pipelines.evaluation.report.content import Block, Picture, Section, Table, Words
 from pipelines.evaluation.report.level import MEANS, OVER, mean_cell
 from pipelines.evaluation.report.response_pictures import draw_calibration, draw_decision, draw_roc, draw_spread
+from pipelines.evaluation.report.set_section import set_sections
 from pipelines.evaluation.report.shared_pictures import draw_models
 from pipelines.evaluation.report.survival_pictures import draw_impact
 from pipelines.evaluation.report.undrawn import undrawn
-from pipelines.evaluation.report.wording import interval, number, p_value, sees, turned
+from pipelines.evaluation.report.wording import BRIEFLY, interval, number, p_value, sees, turned
 from pipelines.evaluation.response_figures import ResponseFigures
 from pipelines.evaluation.results import Results
 
@@ -26,6 +27,7 @@ def response_sections(results: Results, figures: Path) -> tuple[Section, ...]:
     return (
         _discrimination(results, headline, every, figures),
         *_categories(headline),
+        *set_sections(results, headline),
         _calibration(results, headline, figures),
         _usefulness(results, figures),
     )
@@ -38,7 +40,7 @@ def _discrimination(
     draw_roc(judged, headline, figures / "roc.png")
     rows = judged.judgeable(default)
     event = judged.responded(default.outcome)[rows] == 1
-    names = ("with the response", "without it")
+    names = (f"with {BRIEFLY[default.outcome]}", "without it")
     draw_spread(default.probability[rows], event, names, (default.model, default.cuts, figures / "spread.png"))
     dots = "ROC curves with AUC; dots: at the thresholds fixed on training data, each patient's own."
     spread = f"Probability by {default.model} in both groups; dashed: {_thresholds(default)}."
@@ -122,7 +124,8 @@ def _categories(models: Sequence[ResponseFigures]) -> tuple[Section, ...]:
         "Low, moderate and high are parted by the two cut-offs of each machine, fixed on training data. Uncertain: the "
         "interval reaches from low to high, or the patient lies outside the training envelope."
     )
-    columns = ("category", "patients", "with the response", "share (95 % CI)", "mean predicted")
+    having = f"with {BRIEFLY[models[0].prediction.outcome]}"
+    columns = ("category", "patients", having, "share (95 % CI)", "mean predicted")
     note = "Of every patient whom the node scores, by the model that it uses; limits by Wilson. tables/categories.csv."
     return (Section("What the node shows", (Words(words), Table(columns, tuple(rows), note))),)
 
@@ -134,8 +137,8 @@ def _calibration(results: Results, models: Sequence[ResponseFigures], figures: P
         model, rows = found.prediction.model, results.judged.judgeable(found.prediction)
         draw_calibration(found, found.prediction.probability[rows], figures / f"calibration_{model}.png")
         caption = (
-            f"{model}: observed share of responders over the predicted one, tenths of the patients with 95 % intervals "
-            "and a smooth curve through all of them; below, how the predictions fall."
+            f"{model}: observed share with {BRIEFLY[found.prediction.outcome]} over the predicted one, tenths of the "
+            "patients with 95 % intervals and a smooth curve through all of them; below, how the predictions fall."
         )
         blocks.append(Picture(f"calibration_{model}.png", caption, narrow=True))
     columns = (
@@ -184,8 +187,10 @@ def _usefulness(results: Results, figures: Path) -> Section:
         shown = f"Decision curves on the {results.decision.patients} patients that all shown models cover."
         blocks.append(Picture("decision.png", shown, narrow=True))
     if not results.impact.not_estimable:
-        draw_impact(results.impact, default.cuts, figures / "impact.png", ("called responders", "of these responding"))
-        thousand = "of 1000 such patients, called responders, and of these responding"
+        having = BRIEFLY[default.outcome]
+        names = (f"called {having}", "of these with it")
+        draw_impact(results.impact, default.cuts, figures / "impact.png", names)
+        thousand = f"of 1000 such patients, predicted to have a {having}, and of these those who have it"
         blocks.append(
             Picture("impact.png", f"{default.model}: {thousand}; dashed: {_thresholds(default)}.", narrow=True)
         )

@@ -33,7 +33,7 @@ OF_FOUND = "Of those found: outlined over true volume − 1, and the 95th percen
 
 @dataclass(frozen=True)
 class Judging:
-    """How: which processes read the exams, and where the network runs."""
+    """How: the processes that read the exams and outline them, and where the network runs."""
 
     run: Preparing
     device: torch.device
@@ -43,7 +43,8 @@ def judge_segmenter(bundle: Bundle, cohort: Cohort, draft: Path, how: Judging) -
     """Fills ``draft`` with figures, pictures and report; returns one line that says how it went."""
     patients = usable(cohort, PURPOSES[segmenter_name(bundle)])
     prepared = prepare(cohort, patients, segmenter.cut_of(bundle), how.run)
-    found = segmenter.figures(bundle, prepared, how.device, how.run.progress)
+    how_outlined = segmenter.Outlining(how.device, how.run.workers, how.run.progress)
+    found = segmenter.figures(bundle, prepared, how_outlined)
     for folder in ("figures", "tables"):
         (draft / folder).mkdir()
     write(draft / "predictions.csv", found["exams"])

@@ -19,7 +19,7 @@ def draw_models(system: str, figures: Sequence[ModelFigures], label: str, path: 
     for place, found in enumerate(figures):
         model = found.prediction.model
         reference = published(system, model)
-        marks = (reference.value, reference.low, reference.high) if reference else None
+        marks = (reference.value, reference.limits) if reference else None
         oracle = found.oracle.oracle_expected if found.oracle else None
         note = interval(found.primary)
         rows.append(Row(model, found.primary, colour_of(model, place), oracle, marks, note))

@@ -22,7 +22,7 @@ _YEAR_COLOURS = RISKS
 
 
 def draw_time_roc(found: SurvivalFigures, path: Path) -> None:
-    """ROC curves of one model at one, two and three years."""
+    """ROC curves of one model at each of the outcome's months."""
     made = figure(5, 5)
     axes = made.subplots()
     axes.plot([0, 1], [0, 1], color=NEUTRAL, linewidth=0.8, linestyle=(0, (3, 3)))

@@ -9,6 +9,7 @@ from pipelines.evaluation.compared import HIGH, LOW, RiskGroups
 from pipelines.evaluation.report.content import Block, Picture, Section, Table, Words
 from pipelines.evaluation.report.level import MEANS, OVER, mean_cell
 from pipelines.evaluation.report.response_pictures import draw_decision
+from pipelines.evaluation.report.set_section import set_sections
 from pipelines.evaluation.report.survival_pictures import (
     draw_impact,
     draw_kaplan_meier,
@@ -17,11 +18,16 @@ from pipelines.evaluation.report.survival_pictures import (
     draw_time_roc,
 )
 from pipelines.evaluation.report.undrawn import undrawn
-from pipelines.evaluation.report.wording import NONE, interval, listed, number, p_value, sees, turned
+from pipelines.evaluation.report.wording import DEATH, NONE, interval, listed, number, p_value, sees, turned, years
 from pipelines.evaluation.results import Results, Survived
 from pipelines.evaluation.survival_figures import SurvivalFigures
+from pipelines.phantom.probabilities import Outcome
 
 ALONE = " True: if nobody died of another cause first, which is what 1 − Kaplan–Meier estimates."
+OF_DEATHS = (
+    "The 3-year oracle counts a death before as free of the event, the models' AUC as lost to follow-up, so the two "
+    "are not quite of a kind. "
+)
 THRESHOLD = "dashed: the threshold fixed on training data"
 
 
@@ -34,6 +40,7 @@ def survival_sections(results: Results, figures: Path) -> tuple[Section, ...]:
     return (
         _discrimination(results, headline, figures),
         _risk_groups(survived, default, figures),
+        *set_sections(results, headline),
         _calibration(results, headline, figures),
         _usefulness(results, figures),
     )
@@ -51,7 +58,7 @@ def _discrimination(results: Results, headline: Sequence[SurvivalFigures], figur
         pictures.append(Picture(file, caption, narrow=True))
     words = (
         "The C-index is the share of pairs of patients in which the one with the earlier event had the higher "
-        "predicted risk. Month 0 is surgery; death without the event is a competing risk and ends the follow-up."
+        f"predicted risk. Month 0 is surgery; {DEATH[results.judged.default.outcome]}."
     )
     table = _table(headline, default, results.judged.truth_known)
     blocks = (Words(words), table, *pictures, _differences(results), _added(results))
@@ -65,7 +72,9 @@ def _with_images(results: Results) -> list[SurvivalFigures]:
 
 def _table(models: Sequence[SurvivalFigures], default: str, truth_known: bool) -> Table:
     best, at_36 = (("oracle", "share"), ("3-year oracle",)) if truth_known else ((), ())
-    columns = ("model", "n", "C-index (95 % CI)", *best, "AUC 1 year", "2 years", "3 years", *at_36)
+    outcome = models[0].prediction.outcome
+    first, *others = years(outcome)
+    columns = ("model", "n", "C-index (95 % CI)", *best, f"AUC {first}", *others, *at_36)
     rows = []
     for found in models:
         oracle, area = found.oracle, found.oracle_auc
@@ -82,9 +91,8 @@ def _table(models: Sequence[SurvivalFigures], default: str, truth_known: bool) -
         )
     strong = next((row for row, found in enumerate(models) if found.prediction.model == default), None)
     oracle_words = (
-        "Oracle: the same figure of the true probabilities on the same patients; share: of the way to it. The 3-year "
-        "oracle counts a death before as free of the event, the models' AUC as lost to follow-up, so the two are not "
-        "quite of a kind. "
+        "Oracle: the same figure of the true probabilities on the same patients; share: of the way to it. "
+        f"{OF_DEATHS if outcome is Outcome.METASTASIS else ''}"
     )
     note = (
         "Harrell's C with bootstrap limits; AUC at each year weighted for censoring. "
@@ -168,10 +176,11 @@ def _calibration(results: Results, models: Sequence[SurvivalFigures], figures: P
         figures_shown = (interval(c.slope), interval(c.expected_observed), *beside)
         rows.append((found.prediction.model, *figures_shown, number(c.brier.value, 3), number(c.scaled_brier.value)))
     strong = next((row for row, found in enumerate(models) if found is default), None)
+    alone = ALONE if default.prediction.outcome is Outcome.METASTASIS else ""
     note = (
         "Slope: Cox coefficient of the predicted log cumulative hazard; 1 is right, less is too extreme. Predicted "
         f"over observed: mean risk over 1 − Kaplan–Meier at 36 months; {OVER}."
-        f"{MEANS + ALONE if truth_known else ''} Brier at 36 months, weighted for censoring."
+        f"{MEANS + alone if truth_known else ''} Brier at 36 months, weighted for censoring."
     )
     table = Table(columns, tuple(rows), note, strong)
     return Section("Calibration", (*pictures, table))

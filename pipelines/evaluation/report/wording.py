@@ -9,6 +9,7 @@ from typing import Any
 
 from pipelines.evaluation.prediction import Prediction
 from pipelines.evaluation.statistics.stated import Estimate
+from pipelines.evaluation.survival_figures import ROC_MONTHS
 from pipelines.phantom.probabilities import InformationSet, Outcome
 
 NONE = "–"
@@ -18,6 +19,17 @@ OUTCOMES = {
     Outcome.METASTASIS: "distant metastasis",
     Outcome.RECURRENCE: "recurrence or death",
 }
+BRIEFLY = {
+    Outcome.GOOD_RESPONSE: "good response",
+    Outcome.COMPLETE_RESPONSE: "complete response",
+    Outcome.METASTASIS: "metastasis",
+    Outcome.RECURRENCE: "recurrence or death",
+}
+DEATH = {
+    Outcome.METASTASIS: "death without the event is a competing risk and ends the follow-up",
+    Outcome.RECURRENCE: "death of any cause counts as the event",
+}
+"""What becomes of patients who die, of outcomes in time."""
 SHOWN = {
     InformationSet.BASELINE: "the baseline exam",
     InformationSet.BASELINE_CLINICAL: "the baseline exam and clinical variables",
@@ -28,9 +40,31 @@ SHOWN = {
 }
 
 
+RECORD = {
+    InformationSet.BASELINE_CLINICAL: "clinical variables alone",
+    InformationSet.PAIR_CLINICAL: "clinical variables alone",
+    InformationSet.BASELINE_PATHOLOGY: "clinical variables and ypN alone",
+    InformationSet.PATHOLOGY: "clinical variables and pathology alone",
+}
+"""Of models that see no image; their oracle is shown the exams none the less."""
+
+
 def sees(predictions: Sequence[Prediction]) -> str:
-    """ "CR sees both exams and clinical variables; …", or what a model is that has no one information."""
-    return "; ".join(one.about or f"{one.model} sees {SHOWN[one.shown]}" for one in predictions)
+    """ "CR sees clinical variables alone; …", or what a model is that has no one information."""
+    return "; ".join(told(one) for one in predictions)
+
+
+def told(one: Prediction) -> str:
+    """What a model sees, and what else there is to say of it."""
+    if one.about.startswith(f"{one.model}:"):
+        return one.about
+    said = f"{one.model} sees {information(one)}"
+    return f"{said} ({one.about})" if one.about else said
+
+
+def information(one: Prediction) -> str:
+    """The information that a model reads."""
+    return SHOWN[one.shown] if one.images else RECORD.get(one.shown, SHOWN[one.shown])
 
 
 def number(value: float | None, digits: int = 2) -> str:
@@ -82,6 +116,11 @@ def p_value(value: float | None) -> str:
 def listed(words: list[str]) -> str:
     """ "a, b and c"."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""
+
+
+def years(outcome: Outcome) -> list[str]:
+    """The horizons of an outcome's ROC curves: "1 year", "3 years", …"""
+    return [counted(round(month / 12.0), "year") for month in ROC_MONTHS[outcome]]
 
 
 def begun(words: str) -> str:

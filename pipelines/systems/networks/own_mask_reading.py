@@ -34,7 +34,8 @@ class OwnMaskReading(torch.nn.Module):
         volume = torch.log(inside.sum(VOXELS) + LEAST_VOXELS) - USUAL_LOG_VOXELS
         means = []
         for one in maps:
-            weight = adaptive_avg_pool3d(inside, one.shape[2:]) + LEAST_WEIGHT
+            slices, rows, columns = one.shape[2:]
+            weight = adaptive_avg_pool3d(inside, (slices, rows, columns)) + LEAST_WEIGHT
             means.append((one * weight).sum(VOXELS) / weight.sum(VOXELS))
         read: torch.Tensor = self.linear(torch.cat([*means, volume, volume**2], dim=1))
         return read

@@ -12,7 +12,7 @@ from pipelines.cohort.cohort import Cohort, CohortPatient, FollowUp
 from pipelines.contract import ClinicalRecord
 from pipelines.contract.record import Item
 from pipelines.evaluation.judged import Judged
-from pipelines.evaluation.prediction import Numbers, Predicted, Prediction
+from pipelines.evaluation.prediction import Numbers, Predicted, Prediction, Sets
 from pipelines.phantom.oracle import CohortTruth, truth_of
 from pipelines.phantom.patient import VirtualPatient, draw_patient
 from pipelines.phantom.probabilities import InformationSet, Outcome
@@ -63,13 +63,15 @@ def _noisy(true: Numbers, noise: float, seed: int) -> Numbers:
     return np.asarray(1 / (1 + np.exp(-shrunk)))
 
 
-def _judged(system: str, predicted: Predicted, count: int, seed: int) -> Judged:
+def _judged(
+    system: str, predicted: Predicted, count: int, seed: int, outcome: str = "good response (AJCC TRG 0–1)"
+) -> Judged:
     patients, truth = made_cohort(count, seed)
     described = manifest(
         system=system,
         name=f"restage-{system}",
         version="0.0",
-        outcome="good response (AJCC TRG 0–1)",
+        outcome=outcome,
         cohort="simulated cohort (restage phantom), 570 patients, 3 sites",
         cohort_digest="0" * 64,
         intended_use="Tests of the report.",
@@ -135,3 +137,91 @@ def judged_survival(count: int = 200, seed: int = 4711) -> Judged:
         "dlrs_nomogram", "nomogram", tuple(predictions), ("",) * count_kept, np.zeros(count_kept, dtype=bool), {}
     )
     return _judged("dlrs_nomogram", predicted, count, seed)
+
+
+def _sets(probability: Numbers, low: float, high: float) -> Sets:
+    seen = np.nan_to_num(probability)
+    return Sets(0.9, seen >= low, seen <= high)
+
+
+def _own_dice(count: int) -> dict[str, Numbers]:
+    """As a network's own masks may agree with the truth: better before therapy, one in fifty found nothing."""
+    rng = np.random.default_rng(9)
+    drawn = {"baseline": rng.normal(0.8, 0.06, count), "restaging": rng.normal(0.6, 0.15, count)}
+    missed = np.arange(count) % 50 == 3
+    return {f"own_dice_{when}": np.where(missed, 0.0, dice.clip(0, 1)) for when, dice in drawn.items()}
+
+
+@lru_cache(maxsize=4)
+def judged_complete_response(count: int = 200, seed: int = 4711) -> Judged:
+    """System 2 as it may come out: each sequence, all together, with markers and measured features, and without CE-T1,
+    which every fourth patient lacks."""
+    kept, (_, truth) = _kept_rows(count, seed), made_cohort(count, seed)
+    pair = truth.probability(Outcome.COMPLETE_RESPONSE, InformationSet.PAIR)[kept]
+    clinical = truth.probability(Outcome.COMPLETE_RESPONSE, InformationSet.PAIR_CLINICAL)[kept]
+    lacking = np.arange(pair.size) % 4 == 1
+    models = {
+        "T2": (pair, InformationSet.PAIR, 2.6),
+        "DWI": (pair, InformationSet.PAIR, 1.8),
+        "CE-T1": (pair, InformationSet.PAIR, 4.0),
+        "fused": (pair, InformationSet.PAIR, 1.5),
+        "fused without CE-T1": (pair, InformationSet.PAIR, 1.7),
+        "fused_markers": (clinical, InformationSet.PAIR_CLINICAL, 1.4),
+        "fused_measured": (pair, InformationSet.PAIR, 0.8),
+        "fused_markers_measured": (clinical, InformationSet.PAIR_CLINICAL, 0.7),
+        "fused_markers_measured without blood markers": (clinical, InformationSet.PAIR_CLINICAL, 0.9),
+    }
+    predictions = []
+    for row, (name, (true, shown, noise)) in enumerate(models.items()):
+        p = _noisy(true, noise, seed=row)
+        p = np.where(lacking, np.nan, p) if "CE-T1" in name else p
+        predictions.append(
+            Prediction(name, Outcome.COMPLETE_RESPONSE, shown, p, 0.2, sets=_sets(p, 0.08, 0.3) if row == 7 else None)
+        )
+    predicted = Predicted(
+        "rp_net",
+        "fused_markers_measured",
+        tuple(predictions),
+        ("",) * pair.size,
+        np.arange(pair.size) % 40 == 0,
+        _own_dice(pair.size),
+        groups={"with CE-T1": ~lacking, "without CE-T1": lacking},
+    )
+    return _judged("rp_net", predicted, count, seed, "complete response (ypT0 ypN0)")
+
+
+@lru_cache(maxsize=4)
+def judged_recurrence(count: int = 200, seed: int = 4711) -> Judged:
+    """System 3 as it may come out: the paper's six variants, those with measured features, and inputs hidden."""
+    kept, (_, truth) = _kept_rows(count, seed), made_cohort(count, seed)
+    images, before, after = (
+        InformationSet.BASELINE,
+        InformationSet.BASELINE_CLINICAL,
+        InformationSet.BASELINE_PATHOLOGY,
+    )
+    models = {
+        "Clinical": (after, 2.0),
+        "Preclinical": (before, 2.5),
+        "T2": (images, 2.0),
+        "T2+DKI": (images, 1.1),
+        "T2+DKI_measured": (images, 0.8),
+        "T2+DKI+Preclinical": (before, 1.0),
+        "T2+DKI+Preclinical_measured": (before, 0.8),
+        "All": (after, 0.9),
+        "All_measured": (after, 0.6),
+        "All without kurtosis maps": (after, 1.0),
+        "All_measured without clinical values": (after, 1.1),
+    }
+    predictions = []
+    for row, (name, (shown, noise)) in enumerate(models.items()):
+        p = _noisy(truth.probability(Outcome.RECURRENCE, shown)[kept], noise, seed=row)
+        event_free = np.power(1 - p[:, None], (MONTHS[None, :] / 36.0) ** 1.1)
+        cut = float(np.quantile(p, 0.7))
+        sets = _sets(p, 0.2, 0.55) if name.endswith("_measured") else None
+        predictions.append(Prediction(name, Outcome.RECURRENCE, shown, p, cut, MONTHS, event_free, sets=sets))
+    size = int(kept.sum())
+    own = {name: values for name, values in _own_dice(size).items() if name.endswith("baseline")}
+    predicted = Predicted(
+        "multi_rec_net", "All_measured", tuple(predictions), ("",) * size, np.zeros(size, dtype=bool), own
+    )
+    return _judged("multi_rec_net", predicted, count, seed, "recurrence or death within 36 months")

@@ -11,6 +11,8 @@ from pipelines.cohort.cohort import CohortPatient
 from pipelines.cohort.cut import PreparedPatient
 from pipelines.contract import Case, ClinicalRecord, Exam, Item, TimePoint
 from pipelines.evaluation.dlrs_nomogram import MONTHS, cut_of, predict
+from pipelines.evaluation.viewed import dlrs_views
+from pipelines.explain.grad_cam import inside_share
 from pipelines.phantom.probabilities import InformationSet, Outcome
 from pipelines.systems.dlrs_nomogram import DlrsNomogram
 from pipelines.training.dlrs_nomogram import train_prepared
@@ -94,3 +96,15 @@ def test_an_unusual_exam_is_outside_and_predicted_all_the_same(bundle: Bundle, e
     predicted = predict(bundle, [usual, odd], "cpu")
     assert predicted.outside.tolist() == [False, True]
     assert all(one.covered.all() for one in predicted.predictions)
+
+
+def test_the_maps_of_the_report_are_those_that_the_node_shows(bundle: Bundle, exam: Exam) -> None:
+    patients = [prepared(bundle, exam, record()), prepared(bundle, exam, record(ypn=""))]
+    views = list(dlrs_views(bundle, patients, predict(bundle, patients, "cpu"), torch.device("cpu")))
+    assert [view.name for view in views] == ["T2", "ADC"]
+    shown = DlrsNomogram(bundle, torch.device("cpu")).score(Case(exam, None, record=record())).explanations
+    for view, one in zip(views, shown, strict=True):
+        assert view.raised.tolist() == [one.raised, one.raised]
+        assert view.tumour is not None
+        share = inside_share(view.saliency()[0], view.tumour[0])
+        assert one.inside_share == pytest.approx(share, abs=0.15)  # the same map on another grid

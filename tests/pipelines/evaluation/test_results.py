@@ -9,7 +9,12 @@ import numpy as np
 from pipelines.evaluation.compared import decisions
 from pipelines.evaluation.judged import Judged
 from pipelines.evaluation.results import few, headline
-from tests.pipelines.evaluation.made_predictions import judged_response, judged_survival
+from tests.pipelines.evaluation.made_predictions import (
+    judged_complete_response,
+    judged_recurrence,
+    judged_response,
+    judged_survival,
+)
 
 
 def with_models(judged: Judged, *names: str, default: str) -> Judged:
@@ -64,3 +69,12 @@ def test_too_few_responses_are_told_without_months() -> None:
     changed = replace(judged, predicted=replace(judged.predicted, predictions=(nobody,)))
     reason = decisions(changed, (nobody,)).curve.not_estimable
     assert reason == "0 patients had the outcome and 0 had not; at least 5 of each are needed"
+
+
+def test_every_variant_has_its_row_and_the_pictures_hold_a_few() -> None:
+    judged = judged_recurrence(60)
+    assert headline(judged) == [one.model for one in judged.predicted.models]
+    assert few(judged) == ["Clinical", "T2+DKI", "All", "All_measured"]
+    before = replace(judged, predicted=replace(judged.predicted, default="T2+DKI+Preclinical_measured"))
+    assert few(before) == ["Preclinical", "T2+DKI", "T2+DKI+Preclinical", "T2+DKI+Preclinical_measured"]
+    assert few(judged_complete_response(60)) == ["T2", "fused", "fused_markers_measured"]

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 
 import numpy as np
@@ -9,19 +11,19 @@ import torch
 from scipy.ndimage import binary_erosion, distance_transform_edt
 
 from pipelines import segment
-from pipelines.bundle import Bundle, save_bundle
+from pipelines.bundle import Bundle, BundleError, Weights, save_bundle
 from pipelines.contract import TimePoint
 from pipelines.envelope import fit_envelope
 from pipelines.evaluation import segmenter as module
-from pipelines.evaluation.segmenter import Outlined, by_site, cut_of, draw, figures, hausdorff95, outline_all
+from pipelines.evaluation.segmenter import Outlined, Outlining, by_site, cut_of, draw, figures, hausdorff95, outline_all
 from pipelines.inputs.model_inputs import inputs_of
-from pipelines.segment import TumourSegmenter, stored_weights
+from pipelines.segment import TumourSegmenter, segmenter_network, stored_weights
 from pipelines.segmenter_cut import SegmenterCut, SegmenterExam
 from tests.pipelines.made_up_exam import made_up_exam
 from tests.pipelines.made_up_manifest import manifest
 from tests.pipelines.made_up_segmenting import SIZE, segmenter_patients
 
-CPU = torch.device("cpu")
+HERE = Outlining(torch.device("cpu"))
 
 
 class DarkT2(torch.nn.Module):
@@ -32,8 +34,13 @@ class DarkT2(torch.nn.Module):
 
 
 @pytest.fixture
-def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bundle:
+def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bundle]:
     monkeypatch.setattr(segment, "segmenter_network", lambda size: DarkT2())
+    yield stored(tmp_path / "segmenter", stored_weights(DarkT2()))
+    module._segmenter.cache_clear()  # its network was the stand-in
+
+
+def stored(folder: Path, weights: Weights) -> Bundle:
     facts = [SegmenterExam.of(e).facts for one in segmenter_patients() for e in one.exams.values()]
     described = manifest(
         system="segmenter",
@@ -41,7 +48,7 @@ def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bundle:
         thresholds={"probability": 0.5, "min_volume_cm3": 5.0},  # the smallest tumours after therapy have 4
         envelope=fit_envelope(facts, of_mask=False),
     )
-    return save_bundle(tmp_path / "segmenter", described, {"network": stored_weights(DarkT2())})
+    return save_bundle(folder, described, {"network": weights})
 
 
 def one(
@@ -56,19 +63,64 @@ def test_the_cut_is_the_bundles(bundle: Bundle) -> None:
 
 def test_the_outline_that_is_judged_is_the_one_the_node_draws(bundle: Bundle) -> None:
     exam = made_up_exam(radius=15.0, seed=0)  # as the first patient's
-    drawn = TumourSegmenter(bundle, CPU).segment(exam).array
-    (first, *_) = outline_all(bundle, segmenter_patients()[:1], CPU)
+    drawn = TumourSegmenter(bundle, HERE.device).segment(exam).array
+    (first, *_) = outline_all(bundle, segmenter_patients()[:1], HERE)
     truth = exam.mask
     assert truth is not None
     again = SegmenterCut(SIZE.spacing).cut(inputs_of(exam), truth.array, np.random.default_rng(0))
     known = SegmenterExam.of(again)
-    found = TumourSegmenter(bundle, CPU).found(known.channels.astype(np.float32), known.grid, known.t2)
+    found = TumourSegmenter(bundle, HERE.device).found(known.channels.astype(np.float32), known.grid, known.t2)
     assert (found == drawn).mean() > 0.9999  # channels are kept in half precision
     assert first.volume_cm3 == pytest.approx(found.sum() * 1.5 * 1.5 * 4.0 / 1000, rel=0.01)
 
 
+def test_exams_and_outlines_travel_to_other_processes_and_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Pool:
+        """As a pool of spawned processes: everything goes there and back as bytes."""
+
+        def __init__(self, workers: int, **_: object) -> None:
+            assert workers == 3
+
+        def __enter__(self) -> Pool:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+        def map(self, function: Callable[[object], object], tasks: list[object], chunksize: int) -> object:
+            return (travelled(travelled(function)(travelled(task))) for task in tasks)
+
+    def travelled(thing):  # type: ignore[no-untyped-def]  # whatever it is
+        return ForkingPickler.loads(ForkingPickler.dumps(thing))
+
+    torch.manual_seed(1)
+    bundle = stored(tmp_path / "segmenter", stored_weights(segmenter_network(SIZE)))
+    seen: list[int] = []
+    alone = outline_all(bundle, segmenter_patients()[:3], HERE)
+    monkeypatch.setattr(module, "ProcessPoolExecutor", Pool)
+    how = Outlining(HERE.device, workers=3, progress=lambda what, done, total: seen.append(done))
+    assert outline_all(bundle, segmenter_patients()[:3], how) == alone
+    assert len({one.volume_cm3 for one in alone}) > 1  # the network says something of each exam
+    assert seen == [1, 2, 3, 4, 5, 6]
+
+
+def test_one_thread_outlines_and_the_others_come_back(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    found, threads = module.compared, []
+    monkeypatch.setattr(module, "compared", lambda *a: (threads.append(torch.get_num_threads()), found(*a))[1])
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    outline_all(bundle, segmenter_patients()[:1], HERE)
+    assert threads == [1, 1] and torch.get_num_threads() == 2
+    torch.set_num_threads(before)
+
+
+def test_a_bundle_that_is_replaced_meanwhile_is_noticed(bundle: Bundle) -> None:
+    stored(bundle.folder, {"other": torch.zeros(1)})
+    with pytest.raises(BundleError, match="was changed while it was judged"):
+        outline_all(bundle, segmenter_patients()[:1], HERE)
+
+
 def test_figures_stand_per_time_point_and_hospital_and_can_be_written(bundle: Bundle) -> None:
-    found = figures(bundle, segmenter_patients(), CPU)
+    found = figures(bundle, segmenter_patients(), HERE)
     json.dumps(found, allow_nan=False)
     assert list(found["baseline"]) == ["all", "A", "B"]
     assert found["baseline"]["all"]["exams"] == len(segmenter_patients())
@@ -124,7 +176,7 @@ def test_the_surface_distance_is_that_of_distance_maps() -> None:
 
 
 def test_the_pictures_are_drawn_from_the_figures_alone(bundle: Bundle, tmp_path: Path) -> None:
-    found = json.loads(json.dumps(figures(bundle, segmenter_patients()[:4], CPU)))
+    found = json.loads(json.dumps(figures(bundle, segmenter_patients()[:4], HERE)))
     paths = draw(found, tmp_path)
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths) and len(paths) == 2
-    assert module.figures(bundle, (), CPU)["baseline"] == {}
+    assert module.figures(bundle, (), HERE)["baseline"] == {}

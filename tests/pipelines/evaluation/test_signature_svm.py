@@ -10,6 +10,7 @@ from pipelines.bundle import Bundle
 from pipelines.contract import Case, ClinicalRecord, Item, TimePoint
 from pipelines.evaluation.prediction import Predicted
 from pipelines.evaluation.signature_svm import cut_of, predict
+from pipelines.evaluation.viewed import signature_views
 from pipelines.phantom.probabilities import InformationSet, Outcome
 from pipelines.systems.signature_svm import SignatureSvm
 from pipelines.training.settings import silent
@@ -86,7 +87,13 @@ def test_each_patient_has_the_threshold_and_the_category_of_the_machine_that_is_
     high = crd.covered & (node.categories == "high")
     low = crd.covered & (node.categories == "low")
     cuts = [np.where(no_contrast, without[name], whole[name]) for name in ("high", "low")]
-    assert (crd.probability >= cuts[0])[high].all() and (crd.probability < cuts[1])[low].all()
+    assert (crd.probability > cuts[0])[high].all() and (crd.probability < cuts[1])[low].all()
+    # The sets are by the limits of the same machine: called high, no poor response remains possible.
+    assert crd.sets is not None and crd.sets.coverage == 0.9
+    seen = crd.covered
+    assert (crd.sets.event[seen] == (crd.probability >= cuts[1])[seen]).all()
+    assert (crd.sets.no_event[seen] == (crd.probability <= cuts[0])[seen]).all()
+    assert not crd.sets.no_event[high].any() and not crd.sets.event[low].any()
 
 
 def test_where_the_usual_model_covers_nobody_the_next_of_the_node_is_the_default_and_words_say_so(
@@ -126,3 +133,12 @@ def test_the_node_and_the_evaluation_give_the_same_number(bundle: Bundle) -> Non
     default = predict(bundle, (patient,), "cpu").predictions[0]
     assert default.model == "CRD"
     assert default.probability[0] == score.probability
+
+
+def test_the_maps_of_the_report_are_those_of_the_patients_signatures(bundle: Bundle, predicted: Predicted) -> None:
+    views = list(signature_views(bundle, made_up_patients()[2:8], predicted, torch.device("cpu")))
+    assert [view.name for view in views][:4] == ["pre_t2", "post_t2", "pre_dwi", "post_dwi"]
+    for view in views[:4]:
+        signatures = predicted.features[view.name][2:8]
+        assert view.raised[signatures.argmax()] or not view.raised.any()
+        assert view.tumour is not None and view.saliency().shape == view.tumour.shape == view.image.shape

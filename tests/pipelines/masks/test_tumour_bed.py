@@ -21,6 +21,7 @@ from pipelines.contract import (
     MaskOrigin,
     ModelIdentity,
     Patient,
+    PredictionSet,
     Score,
     TimePoint,
     Volume,
@@ -118,7 +119,10 @@ def test_without_a_place_the_reason_is_a_refusal(monkeypatch: pytest.MonkeyPatch
 
 def score(*used: TimePoint) -> Score:
     envelope = Envelope(False, ("noisy",))
-    return Score(MODEL, "good response", 0.8, 0.7, 0.9, "90 %", Likelihood.HIGH, envelope, time_points=used)
+    ruled_out = PredictionSet(0.9, event=True, no_event=False)
+    return Score(
+        MODEL, "good response", 0.8, 0.7, 0.9, "90 %", Likelihood.HIGH, envelope, time_points=used, possible=ruled_out
+    )
 
 
 def test_a_score_that_was_read_in_the_bed_is_uncertain_and_says_why() -> None:
@@ -127,6 +131,7 @@ def test_a_score_that_was_read_in_the_bed_is_uncertain_and_says_why() -> None:
     found = read_in_bed(score(TimePoint.BASELINE, TimePoint.RESTAGING), case)
     assert (found.probability, found.category) == (0.8, Likelihood.UNCERTAIN)
     assert found.envelope == Envelope(False, ("noisy", READ_IN_BED))
+    assert found.possible is not None and found.possible.refer
 
 
 def test_a_score_of_the_baseline_alone_or_of_an_outlined_tumour_stays_as_it_is() -> None:

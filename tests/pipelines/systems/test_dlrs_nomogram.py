@@ -22,6 +22,7 @@ from pipelines.contract import (
     MaskOrigin,
     TimePoint,
 )
+from pipelines.systems.conformal import prediction_set
 from pipelines.systems.dlrs_exam import DlrsExam, dlrs_exam
 from pipelines.systems.dlrs_inputs import Modality
 from pipelines.systems.dlrs_nomogram import HORIZON, DlrsNomogram, category, event_probability
@@ -72,6 +73,7 @@ def test_a_baseline_alone_gets_a_prognosis_with_curve_and_nomogram(
     assert score.model.name == "restage-dlrs-nomogram nomogram"
     assert score.model.weights_digest == bundle.weights_digest
     assert score.envelope.inside, score.envelope.reasons
+    assert score.possible == prediction_set(score.probability, bundle.manifest.thresholds["nomogram"])
     assert score.curve is not None and "surgery" in score.curve.time_zero and "censored" in score.curve.time_zero
     assert [one.horizon.months for one in event_free(score)][:2] == [12, 24]
     assert score.nomogram is not None
@@ -135,6 +137,7 @@ def test_a_tumour_too_small_to_measure_in_is_scored_by_the_papers_models(system:
     score = system.score(case)
     assert score.model.name.endswith(" nomogram_published")
     assert score.category is Likelihood.UNCERTAIN
+    assert score.possible is not None and score.possible.refer
 
 
 def test_a_batch_of_one_gives_what_a_batch_of_eight_gives(system: DlrsNomogram, exam: Exam) -> None:
@@ -168,3 +171,30 @@ def test_the_category_follows_the_cut_off_and_the_envelope() -> None:
     assert category(0.3, 0.3, inside) is Likelihood.HIGH
     assert category(0.29, 0.3, inside) is Likelihood.LOW
     assert category(0.9, 0.3, Envelope(False, ("other scanner",))) is Likelihood.UNCERTAIN
+
+
+def test_what_moved_the_risk_is_told_in_words_with_the_measured_features_one_by_one(
+    system: DlrsNomogram, exam: Exam
+) -> None:
+    score = system.score(Case(exam, None, record=record(ypn="ypN1")))
+    assert score.contribution_unit == "log hazard"
+    told = {one.name: one.value for one in score.contributions}
+    assert told["pathological N stage"] == "ypN1"
+    assert {"tumour volume at baseline", "clinical T stage", "CEA"} <= told.keys()
+    assert not any("measured" in name or "_" in name for name in told)
+    model = system.cox[score.model.name.rpartition(" ")[2]]
+    means = dict(zip(model.names, model.centre, strict=True)) | {"measured": 0.0}
+    inputs = dict(score.inputs)
+    shown = {"dl_prob": "DL-prob", "measured": "measured score (log hazard)"}
+    row = np.array([[inputs[shown.get(name, name)] for name in model.names]])
+    apart = model.log_hazard(row)[0] - model.log_hazard(np.array([[means[name] for name in model.names]]))[0]
+    assert sum(one.amount for one in score.contributions) == pytest.approx(apart)
+
+
+def test_both_modalities_say_where_their_networks_looked(system: DlrsNomogram, exam: Exam) -> None:
+    score = system.score(Case(exam, None, record=record()))
+    assert [one.sequence for one in score.explanations] == ["T2", "ADC"]
+    for one in score.explanations:
+        assert one.time_point is TimePoint.BASELINE
+        assert 0.0 <= one.inside_share <= 1.0
+        assert one.saliency.valid.any(axis=(1, 2)).sum() > 1

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -106,3 +108,23 @@ def test_more_views_of_the_same_patients_are_no_more_patients() -> None:
     once = fit_stage(features[:, :1], labels, 1, ONE).machine
     thrice = fit_stage(np.repeat(features[:, :1], 3, axis=1), labels, 1, ONE).machine
     assert thrice.probability(features[:9, :1]) == pytest.approx(once.probability(features[:9, :1]), abs=0.02)
+
+
+def test_what_each_input_adds_is_the_mean_over_a_patients_rows_and_adds_up_to_its_log_odds() -> None:
+    features, labels = made_up(80)
+    machine = fit_stage(features, labels, 1, ONE).machine
+    background = features[40:60].reshape(-1, 6)
+    added = machine.contributions(features[:3], background)
+    apart = machine.logit(features[:3]).mean(axis=1) - machine.logit(background[:, None]).mean()
+    assert added.sum(axis=1) == pytest.approx(apart, abs=1e-9)
+    by_row = [machine.contributions(features[:3, [row]], background) for row in range(VIEWS)]
+    assert added == pytest.approx(np.mean(by_row, axis=0))
+
+
+def test_what_an_input_adds_is_in_calibrated_log_odds() -> None:
+    features, labels = made_up(80)
+    machine = fit_stage(features, labels, 1, ONE).machine
+    plain = replace(machine, slope=1.0, offset=0.0)
+    background = features[:10].reshape(-1, 6)
+    expected = machine.slope * plain.contributions(features[:2], background)
+    assert machine.contributions(features[:2], background) == pytest.approx(expected)

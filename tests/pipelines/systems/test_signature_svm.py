@@ -20,6 +20,8 @@ from pipelines.contract import (
     Score,
     TimePoint,
 )
+from pipelines.systems.conformal import prediction_set
+from pipelines.systems.signature_bundle import read_stages, read_table
 from pipelines.systems.signature_svm import SignatureSvm, category, clinical_columns
 from pipelines.training.settings import silent
 from pipelines.training.signature_svm import train_prepared
@@ -78,6 +80,12 @@ def test_a_pair_gets_a_probability_with_limits_and_the_models_identity(system: S
     assert score.interval.startswith("90 % of 9: bootstrap refits")
     assert score.envelope.inside, score.envelope.reasons
     assert dict(score.inputs)["mwt_restaging_mm"] == 8.0
+    thresholds = bundle.manifest.thresholds["CRD ce_t1_t2_dwi"]
+    expected = prediction_set(score.probability, thresholds)
+    assert score.possible == expected and expected.coverage == 0.9
+    # What is called high has no poor response in its set, what is called low no good one.
+    assert (score.category is Likelihood.HIGH) == (not expected.no_event)
+    assert (score.category is Likelihood.LOW) == (not expected.event)
 
 
 def test_the_planted_response_is_found(system: SignatureSvm) -> None:
@@ -151,6 +159,7 @@ def test_a_therapy_that_the_cohort_never_had_puts_the_score_outside_the_envelope
     other = ClinicalRecord({Item.MWT_RESTAGING: 8.0, Item.THERAPY: "chemoradiotherapy"})
     score = system.score(pair(record=other))
     assert score.category is Likelihood.UNCERTAIN
+    assert score.possible is not None and score.possible.refer
     assert score.envelope.reasons == ("therapy chemoradiotherapy: the training cohort had chemotherapy",)
 
 
@@ -163,6 +172,7 @@ def test_an_exam_unlike_the_cohort_is_scored_as_uncertain_with_the_reason(system
     assert not score.envelope.inside
     assert any("restaging exam: T2 field of view 54 mm" in reason for reason in score.envelope.reasons)
     assert score.category is Likelihood.UNCERTAIN
+    assert score.possible is not None and score.possible.refer
 
 
 def test_the_same_pair_gets_the_same_score(system: SignatureSvm) -> None:
@@ -204,8 +214,58 @@ def test_signatures_lie_between_0_and_1(system: SignatureSvm) -> None:
 def test_the_category_follows_thresholds_interval_and_envelope() -> None:
     cut, inside = {"low": 0.3, "high": 0.6}, Envelope(inside=True)
     assert category(0.7, (0.5, 0.8), cut, inside) is Likelihood.HIGH
-    assert category(0.6, (0.5, 0.8), cut, inside) is Likelihood.HIGH
+    assert category(0.6, (0.5, 0.8), cut, inside) is Likelihood.MODERATE
     assert category(0.5, (0.2, 0.55), cut, inside) is Likelihood.MODERATE
     assert category(0.29, (0.1, 0.5), cut, inside) is Likelihood.LOW
     assert category(0.5, (0.2, 0.7), cut, inside) is Likelihood.UNCERTAIN
     assert category(0.9, (0.8, 0.95), cut, Envelope(inside=False, reasons=("other scanner",))) is Likelihood.UNCERTAIN
+
+
+def test_what_moved_the_number_is_told_in_words_and_adds_up_to_the_log_odds(
+    system: SignatureSvm, bundle: Bundle
+) -> None:
+    score = system.score(pair())
+    assert score.contribution_unit == "log odds"
+    assert len(score.contributions) == len(score.inputs)
+    amounts = [abs(one.amount) for one in score.contributions]
+    assert amounts == sorted(amounts, reverse=True) and amounts[0] > 0
+    assert {one.name: one.value for one in score.contributions}["maximum wall thickness at restaging"] == "8 mm"
+    (described,) = (one for one in system.variants if one.variant.key == named(score))
+    machine = read_stages(bundle)[described.variant.key].machine
+    background = read_table(bundle).spread(described.columns, 64)
+    apart = np.log(score.probability / (1.0 - score.probability)) - machine.logit(background[:, None]).mean()
+    assert sum(one.amount for one in score.contributions) == pytest.approx(apart)
+
+
+def test_the_background_is_of_training_rows_that_have_all_inputs_spread_over_the_table(bundle: Bundle) -> None:
+    table = read_table(bundle)
+    names = ("post_ce_t1", "mwt_restaging_mm")
+    rows = table.values[:, 0][:, [table.names.index(name) for name in names]]
+    complete = rows[np.isfinite(rows).all(axis=1)]
+    found = table.spread(names, 10)
+    assert len(found) == 10 and {tuple(row) for row in found} <= {tuple(row) for row in complete}
+    assert (found[0] == complete[0]).all() and (found[-1] == complete[-1]).all()
+    assert len(table.spread(names, 10_000)) == len(complete)
+
+
+def test_every_signature_that_counted_says_where_its_networks_looked(system: SignatureSvm) -> None:
+    score = system.score(pair())
+    assert [(one.time_point, one.sequence) for one in score.explanations] == [
+        (time_point, sequence) for time_point in TimePoint for sequence in ("T2", "DWI", "CE-T1")
+    ]
+    assert {one.sequence for one in system.score(pair(ce_t1=False)).explanations} == {"T2", "DWI"}
+    for one in score.explanations:
+        assert one.saliency.valid.any() and 0.0 <= one.inside_share <= 1.0
+        assert one.area_share is not None and 0.0 < one.area_share < 0.6
+
+
+def test_a_map_shows_what_lowered_a_signature_below_the_mean_of_training(system: SignatureSvm) -> None:
+    """Of two exams the one with the lower signature is explained by what lowered it, if the mean lies between them."""
+    scores = [system.score(pair(adc=adc, radius=radius)) for adc, radius in ((1.9, 8.0), (0.8, 14.0))]
+    signatures = [dict(score.inputs)["post_dwi"] for score in scores]
+    raised = [
+        next(e.raised for e in s.explanations if (e.time_point, e.sequence) == (TimePoint.RESTAGING, "DWI"))
+        for s in scores
+    ]
+    assert signatures[0] > signatures[1]
+    assert raised == [True, False]

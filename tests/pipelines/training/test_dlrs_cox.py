@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipelines.evaluation.statistics.horizon import AtHorizon, Observed
+from pipelines.evaluation.statistics.horizon import AtHorizon, Observed, inverse_weights
 from pipelines.training.dlrs_cox import HORIZON, Times, figures, fit_cox, out_of_fold, youden
 from tests.pipelines.made_up_times import made_up_times
 
@@ -63,6 +63,25 @@ def test_shuffled_outcomes_predict_nothing() -> None:
         found.append(figures(shuffled, *out_of_fold(NAMES, values, shuffled, folds, 0.01))["c_index"])
     assert np.mean(found) == pytest.approx(0.5, abs=0.05)
     assert figures(times, *out_of_fold(NAMES, values, times, folds, 0.01))["c_index"] > 0.65
+
+
+def test_weights_of_a_worked_example_make_up_for_who_was_lost() -> None:
+    # Lost at 10 (1 of 5 at risk) and at 20 (1 of 3): 4/5 and 8/15 are still observed after it. An event counts by what
+    # was observed just before it, so the one at 20 by 4/5; free at 36, or after it, by 8/15.
+    months = np.array([5.0, 10.0, 20.0, 20.0, 36.0, 50.0])
+    event = np.array([True, False, True, False, False, True])
+    weights = Times(months, event).weights
+    assert weights == pytest.approx([1.0, 0.0, 5 / 4, 0.0, 15 / 8, 15 / 8])
+    assert weights.sum() == pytest.approx(6.0)  # nobody is lost, and nobody invented
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_weights_are_those_that_evaluation_uses(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    months = np.round(rng.exponential(30.0, 80), 0)  # with ties
+    times = Times(months, rng.random(80) < 0.4)
+    outcome = AtHorizon(Observed(times.months, times.event), HORIZON)
+    assert times.weights == pytest.approx(inverse_weights(np.ones((1, 80)), outcome)[0])
 
 
 def test_youdens_cut_off_of_a_worked_example() -> None:

@@ -10,6 +10,7 @@ import torch
 from pipelines.cohort.cohort import FollowUp
 from pipelines.cohort.cut import PreparedPatient
 from pipelines.cohort.read import CohortError
+from pipelines.evaluation.statistics.horizon import AtHorizon, Observed, inverse_weights
 from pipelines.systems.dlrs_inputs import Modality
 from pipelines.training import dlrs_cox, dlrs_models
 from pipelines.training.dlrs_cox import LEAST_EVENTS, fit_cox
@@ -48,6 +49,7 @@ def test_the_same_seed_gives_the_same_bundle_and_it_says_what_it_is(tmp_path: Pa
     assert len(m.training["curves"]) == 2 * QUICK_DLRS.folds
     assert {"clinical", "nomogram", "nomogram_postoperative", "measured"} <= set(m.metrics)
     assert set(m.thresholds) >= {"nomogram", "nomogram_postoperative"}
+    assert all(set(one) == {"youden", "low", "high", "coverage"} for one in m.thresholds.values())
     assert not (tmp_path / "a.training").exists()
 
 
@@ -101,6 +103,29 @@ def test_a_model_that_nothing_moves_is_left_out_and_another_scores(monkeypatch: 
     assert stage.scoring
     assert not [name for name in (*stage.models, *stage.scoring) if "emvi" in name or name == "nomogram"]
     assert set(stage.thresholds) == {rule.family for rule in stage.rules.values()}
+
+
+def test_the_limits_of_a_family_are_those_of_the_probabilities_that_would_have_been_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of each patient by the model that would score, weighted by the inverse share that was still observed."""
+    given: dict[int, tuple[np.ndarray, ...]] = {}
+
+    def recorded(event, probability, weights):  # type: ignore[no-untyped-def]
+        given[len(given)] = (event, probability, weights)
+        return {"low": 0.0, "high": 1.0, "coverage": 0.9}
+
+    monkeypatch.setattr(dlrs_models, "conformal_limits", recorded)
+    times = times_of(PATIENTS)
+    stage = fit_stage(known(), times, FOLDS, QUICK_DLRS)
+    assert len(given) == len(stage.thresholds)
+    place = list(stage.thresholds).index("nomogram")
+    event, probability, weights = given[place]
+    outcome = AtHorizon(Observed(times.months, times.event), 36.0)
+    assert weights == pytest.approx(inverse_weights(np.ones((1, len(PATIENTS))), outcome)[0])
+    assert (event == outcome.had).all()
+    assert (weights == 0).sum() == np.isnan(times.status).sum() > 0
+    assert np.isfinite(probability).all()
 
 
 def test_where_measured_features_say_nothing_no_model_has_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from pipelines.training.metrics import brier, cut_offs, discrimination, expected_auc
+from pipelines.training.metrics import brier, discrimination, expected_auc
 
 
 def test_the_expected_auc_is_the_mean_over_redrawn_labels() -> None:
@@ -31,18 +31,3 @@ def test_the_oracle_reaches_its_own_share() -> None:
 
 def test_the_brier_score_of_a_coin_is_a_quarter() -> None:
     assert brier(np.array([True, False]), np.array([0.5, 0.5])) == 0.25
-
-
-def test_cut_offs_hold_nine_in_ten_of_each_outcome() -> None:
-    rng = np.random.default_rng(2)
-    labels = np.arange(1000) % 2 == 0
-    probability = np.clip(0.35 + 0.2 * labels + rng.normal(0, 0.2, 1000), 0, 1)
-    cut = cut_offs(labels, probability)
-    assert cut["low"] < cut["high"]
-    assert (probability[labels] >= cut["low"]).mean() == pytest.approx(0.9, abs=0.01)
-    assert (probability[~labels] < cut["high"]).mean() == pytest.approx(0.9, abs=0.01)
-
-
-def test_cut_offs_stay_in_order_when_outcomes_separate() -> None:
-    labels = np.arange(100) >= 50
-    assert cut_offs(labels, np.where(labels, 0.9, 0.1)) == {"low": 0.1, "high": 0.9}

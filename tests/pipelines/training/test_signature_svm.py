@@ -65,7 +65,7 @@ def test_the_manifest_says_what_was_learnt_from_whom(plain: Bundle) -> None:
     assert m.training["first_weights"] == "random initialisation"
     assert m.cohort == f"simulated cohort (restage phantom), {COUNT} patients, 2 sites"
     assert {"FDL t2_dwi", "CRD t2_dwi", "CR"} <= set(m.metrics)
-    assert set(m.thresholds["CRD t2_dwi"]) == {"low", "high", "youden"}
+    assert set(m.thresholds["CRD t2_dwi"]) == {"low", "high", "coverage", "youden"}
     assert len(m.training["folds_sha256"]) == 64
 
 
@@ -89,6 +89,9 @@ def test_the_papers_way_trains_on_whole_slices_and_says_that_its_figures_promise
     )
     assert bundle.manifest.training["figures"].startswith("in sample")
     assert bundle.manifest.preprocessing["crop"]["whole"]
+    # Limits from probabilities of patients whom the networks had seen would cover fewer than they say.
+    assert not any("coverage" in thresholds for thresholds in bundle.manifest.thresholds.values())
+    assert predict(bundle, patients, "cpu").predictions[0].sets is None
     assert np.isfinite(predict(bundle, patients, "cpu").predictions[0].probability).any()
 
 

@@ -31,7 +31,7 @@ def called(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def test_an_unknown_system_is_refused_with_what_there_is(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="'magic' is no system to train; there are segmenter, signature_svm, dlrs_nom"):
+    with pytest.raises(ValueError, match="'magic' is no system to train; there are segmenter, signature_svm, rp_net"):
         train("magic", tmp_path, tmp_path / "out")
 
 

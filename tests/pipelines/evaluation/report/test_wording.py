@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from pipelines.evaluation.report.wording import counted, interval, listed, number, p_value, percent, turned
+from dataclasses import replace
+
+from pipelines.evaluation.report.wording import counted, interval, listed, number, p_value, percent, told, turned
 from pipelines.evaluation.statistics.stated import Estimate
+from tests.pipelines.evaluation.made_predictions import judged_recurrence
 
 
 def test_figures_have_two_digits_and_a_true_minus() -> None:
@@ -37,3 +40,10 @@ def test_lists_and_counts_read_as_words() -> None:
     assert listed(["A"]) == "A"
     assert listed([]) == ""
     assert [counted(1, "patient"), counted(2, "patient")] == ["1 patient", "2 patients"]
+
+
+def test_what_a_model_reads_is_told_with_what_else_there_is_to_say() -> None:
+    one = judged_recurrence(60).of("Clinical")
+    assert told(replace(one, images=False)) == "Clinical sees clinical variables and ypN alone"
+    assert told(replace(one, images=False, about="for comparison")).endswith("alone (for comparison)")
+    assert told(replace(one, about="Clinical: all that is known")) == "Clinical: all that is known"
