@@ -23,7 +23,8 @@ def conclusion(findings: Findings) -> str:
 def prediction_words(score: Score) -> str:
     """One prediction among others: what of, how probable, and whether the number can be relied on."""
     outside = "" if score.envelope.inside else ", OUTSIDE the training envelope"
-    return f"{codes.outcome(score.outcome).words} {wording.interval_words(score)}{outside}"
+    refer = ", REFER to a reader" if score.possible is not None and score.possible.refer else ""
+    return f"{codes.outcome(score.outcome).words} {wording.interval_words(score)}{outside}{refer}"
 
 
 def _compared(findings: Findings) -> str:

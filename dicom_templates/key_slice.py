@@ -67,6 +67,11 @@ def key_slice(exam: Exam, field_mm: float) -> KeySlice:
     return _slice(exam, field_mm, len(exam.t2.array) // 2 if planes is None else _largest(planes))
 
 
+def slice_at(exam: Exam, field_mm: float, index: int) -> KeySlice:
+    """Another slice of the exam, at the key slice's place."""
+    return _slice(exam, field_mm, index)
+
+
 def further_slices(exam: Exam, field_mm: float, number: int) -> tuple[KeySlice, ...]:
     """Up to ``number`` other slices, spread over those with tumour (over all without one), at the key slice's place."""
     planes = _planes(exam)

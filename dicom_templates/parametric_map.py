@@ -28,7 +28,7 @@ from dicom_templates.identity import MANUFACTURER, MODEL_NAME, RESEARCH, ResultI
 from dicom_templates.kinds import MAPS_KINDS
 from dicom_templates.planes import Plane, cosines, on_grid, planes, slice_at
 from dicom_templates.sources import decimals, for_highdicom, need_frame_of_reference, read_header, study_header
-from pipelines.contract import Exam, Findings, FloatArray, MapKind, Role, ScalarMap, TimePoint
+from pipelines.contract import Exam, Explanation, Findings, FloatArray, MapKind, Role, ScalarMap, TimePoint
 
 PADDING: Final = 0.0
 _SMALLEST: Final = np.finfo(np.float32).tiny
@@ -98,7 +98,7 @@ def maps_of(exam: Exam, findings: Findings) -> tuple[SourcedMap, ...]:
         made.append(SourcedMap(adc, role, exam.adc.b_values))
     made += [SourcedMap(one, Role.DWI) for one in exam.maps]
     made += [
-        SourcedMap(one.saliency, _role_seen(one.sequence), sequence=one.sequence)
+        SourcedMap(one.saliency, _role_seen(one, exam), sequence=one.sequence)
         for score in findings.scores
         for one in score.explanations
         if one.time_point is exam.files.time_point
@@ -136,10 +136,22 @@ def source_planes(one: SourcedMap, exam: Exam) -> tuple[Plane, ...]:
     return planes(headers)
 
 
-def _role_seen(sequence: str) -> Role:
-    """The series behind what a network calls a sequence: 't2', 'dwi', 'adc', 'ce_t1'."""
-    name = sequence.strip().lower().replace("-", "_")
-    return Role.T2_AXIAL if name == "t2" else Role(name) if name in set(Role) else Role.OTHER
+def _role_seen(one: Explanation, exam: Exam) -> Role:
+    """The series behind what a network saw of 'T2', 'DWI', 'ADC', 'CE-T1', or of several of them.
+
+    An ADC is computed from the DWI where there is any. Of several sequences, or of one that lies in another frame of
+    reference than the map, it is the T2, on whose grid such maps are.
+    """
+    name = one.sequence.strip().lower().replace("-", "_")
+    role = {"dwi": Role.DWI, "adc": Role.DWI if exam.dwi else Role.ADC, "ce_t1": Role.CE_T1}.get(name, Role.T2_AXIAL)
+    source = {
+        Role.DWI: next(iter(exam.dwi.values()), None),
+        Role.ADC: None if exam.adc is None else exam.adc.volume,
+        Role.CE_T1: exam.ce_t1,
+    }.get(role, exam.t2)
+    frame = one.saliency.volume.frame_of_reference_uid
+    elsewhere = source is None or (frame and source.frame_of_reference_uid not in ("", frame))
+    return Role.T2_AXIAL if elsewhere or role not in exam.files.chosen else role
 
 
 def _build(

@@ -8,12 +8,23 @@ import numpy as np
 from matplotlib import colormaps
 from numpy.typing import NDArray
 
-from dicom_templates.key_slice import KeySlice
-from pipelines.contract import Explanation, FloatArray, Score, TimePoint
+from dicom_templates.key_slice import KeySlice, slice_at
+from pipelines.contract import Exam, Explanation, FloatArray, Score, TimePoint
 
 _COLOURS = colormaps["inferno"]  # its lightness rises evenly from black to pale yellow
 _DARKEST = 0.25
 _T2_SHARE = 0.42  # the T2 stays below the lightness of the map's upper half
+
+
+def seen_slice(key: KeySlice, exam: Exam, explanation: Explanation) -> KeySlice:
+    """The key slice where the map reaches it, else the slice with most of the map: networks may read another one."""
+    saliency = explanation.saliency
+    if key.sample(saliency.volume.like(saliency.valid.astype(np.float32))).any():
+        return key
+    if saliency.valid.shape != exam.t2.array.shape or not saliency.valid.any():
+        return key
+    amounts = np.where(saliency.valid, saliency.volume.array + np.float32(1e-6), 0.0).sum(axis=(1, 2))
+    return slice_at(exam, key.field_mm, int(amounts.argmax()))
 
 
 def overlay(key: KeySlice, explanation: Explanation) -> FloatArray:

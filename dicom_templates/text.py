@@ -16,7 +16,8 @@ _LABEL = 34
 _COLUMN = 16
 _DETAILS = (
     *(codes.LIKELIHOOD, codes.ENVELOPE, codes.TRAINING, codes.EXAMS_USED, codes.INTERVAL, codes.TIME_ZERO),
-    *(codes.INPUTS, codes.CLINICAL_USED, codes.NOMOGRAM, codes.EXPLANATION, codes.COHORT, codes.WEIGHTS),
+    *(codes.INPUTS, codes.CLINICAL_USED, codes.NOMOGRAM, codes.CONTRIBUTIONS, codes.EXPLANATION),
+    *(codes.COHORT, codes.WEIGHTS),
 )
 
 
@@ -93,12 +94,16 @@ def _predictions(groups: list[Dataset]) -> Iterator[str]:
         yield from [""] if number else []
         version = tree.value(tree.child(group, codes.ALGORITHM_VERSION))
         yield from _wrapped(f"{tree.value(tree.child(group, codes.TRACKING_IDENTIFIER))} (version {version})")
-        numbers = [item for item in tree.children(group) if item.ValueType == "NUM"]
+        coverage = tree.child(group, codes.SET_COVERAGE.concept)
+        numbers = [item for item in tree.children(group) if item.ValueType == "NUM" and item is not coverage]
         for value, lower, upper in zip(numbers[::3], numbers[1::3], numbers[2::3], strict=True):
             label = (
                 "Probability" if len(numbers) == 3 and tree.child(group, codes.LIKELIHOOD.concept) else tree.name(value)
             )
             yield from _field(label, f"{_number(value)} %   limits {_number(lower)} to {_number(upper)} %")
+        if coverage is not None:
+            possible = tree.value(tree.child(group, codes.POSSIBLE.concept))
+            yield from _field(codes.POSSIBLE.meaning, f"{possible} ({_number(coverage)} %)")
         for wanted in _DETAILS:
             for item in tree.children(group, wanted.concept):
                 yield from _field(wanted.meaning, tree.value(item))

@@ -21,12 +21,14 @@ from dicom_templates.figures import (
 from dicom_templates.identity import PHANTOM, phantom_mask, phantom_trained
 from dicom_templates.survival import event_free
 from pipelines.contract import (
+    Contribution,
     Exam,
     Explanation,
     Findings,
     MaskOrigin,
     Measurement,
     Nomogram,
+    PredictionSet,
     Role,
     Score,
     Statement,
@@ -52,7 +54,12 @@ ROLE_WORDS = {
     Role.T1: "T1",
     Role.OTHER: "other",
 }
+GRAD_CAM_NOTE = (
+    "Grad-CAM: places that raise, or lower, what the network says. Coarse: no tumour border, and brightness beside the "
+    "outline is no finding. In brackets: the outline's share of the area."
+)
 REFUSED, WARNING = "Refused", "Warning"
+_MOST_MOVED = 3  # inputs that a prediction's own sentence names
 
 
 def limits_of_use(findings: Findings) -> tuple[str, ...]:
@@ -148,6 +155,37 @@ def score_sentence(score: Score) -> str:
     )
 
 
+def possible_words(score: Score, short: bool = False) -> str:
+    """What remains possible, and at what confidence; '' of a model that states none. ``short``: the outcome and its
+    horizon stand beside it."""
+    if score.possible is None:
+        return ""
+    outcome, confidence = codes.outcome(score.outcome), f"At {shown_percent(score.possible.coverage)} confidence"
+    words = outcome.remaining.words(score.possible) + ("" if short else outcome.remaining.by)
+    if not score.possible.refer:
+        return f"{confidence}: {words}"
+    if not score.envelope.inside:
+        return "Nothing is ruled out" if short else "Nothing is ruled out, the case is unlike the training cohort"
+    return f"{confidence} both are possible" if short else f"{confidence} both {words} remain possible"
+
+
+def possible_sentences(score: Score) -> str:
+    """What remains possible, whether a reader is asked, and what the confidence means."""
+    if score.possible is None:
+        return ""
+    refer = ": refer to a reader" if score.possible.refer else ""
+    return f"{possible_words(score)}{refer}. {confidence_sentence(score.possible)}"
+
+
+def confidence_sentence(possible: PredictionSet) -> str:
+    """What the confidence means, for a reader without statistics."""
+    share, rest = shown_percent(possible.coverage), shown_percent(1.0 - possible.coverage)
+    return (
+        f"{share} confidence: in patients like the training cohort's, what comes true is wrongly ruled out in at most "
+        f"{rest}."
+    )
+
+
 def exams_used(score: Score) -> str:
     """The exams that a model saw: "baseline and restaging exams"."""
     names = [str(one) for one in TimePoint if one in score.time_points]
@@ -165,18 +203,69 @@ def nomogram_sentence(nomogram: Nomogram) -> str:
     return f"Nomogram: {axes}; total {plain(round(nomogram.total, 1))} points."
 
 
+def contributions_sentence(score: Score) -> str:
+    """What every input adds to the patient's result, the largest first, and all of them together."""
+    each = "; ".join(f"{_told(one)}: {_added(one.amount)}" for one in score.contributions)
+    total = _added(sum(one.amount for one in score.contributions))
+    return (
+        f"What moves the number, in {score.contribution_unit} against the mean of the training patients (above 0 "
+        f"raises the probability of {codes.outcome(score.outcome).short}, below 0 lowers it): {each}. Together {total}."
+    )
+
+
+def moved_sentence(score: Score) -> str:
+    """The inputs that move the number most, by direction."""
+    most = score.contributions[:_MOST_MOVED]
+    raised = " and ".join(one.name for one in most if one.amount > 0)
+    lowered = " and ".join(one.name for one in most if one.amount <= 0)
+    parts = [f"raised by {raised}" if raised else "", f"lowered by {lowered}" if lowered else ""]
+    return f"Moved most: {'; '.join(part for part in parts if part)}."
+
+
+def _told(one: Contribution) -> str:
+    return f"{one.name}, {one.value}" if one.value else one.name
+
+
+def _added(amount: float) -> str:
+    text = f"{amount:+.2f}".replace("-", "−")
+    return "0" if text[1:] == "0.00" else text
+
+
 def explanation_sentence(explanation: Explanation) -> str:
-    """Where a network looked at one exam."""
+    """Where a network looked at one exam, and what that does not mean."""
     share = shown_percent(explanation.inside_share)
     where = f"{TIME_POINT_WORDS[explanation.time_point].lower()} {explanation.sequence}"
-    return f"Grad-CAM on the {where}: {share} of its sum lies inside the tumour outline."
+    way = "raises" if explanation.raised else "lowers"
+    if not explanation.saliency.volume.array.any():
+        return f"Grad-CAM on the {where}: no place {way} what the network says."
+    chance = ""
+    if explanation.area_share is not None:
+        chance = f", which is {shown_percent(explanation.area_share)} of the area that the network was shown"
+    return (
+        f"Grad-CAM on the {where}, of what {way} its network's estimate: {share} of its sum lies inside the tumour "
+        f"outline{chance}. The map is coarse: it shows no border of a tumour, and no finding outside of one."
+    )
+
+
+def looked_words(score: Score, explanation: Explanation) -> tuple[str, str]:
+    """Below a small map: which way its places move which outcome; its share in the tumour, and the tumour's of the
+    area."""
+    outcome = codes.outcome(score.outcome).short
+    first = f"{'raises' if explanation.raised else 'lowers'} {outcome}"
+    if not explanation.saliency.volume.array.any():
+        return first, "no place does"
+    share = f"in tumour {shown_percent(explanation.inside_share)}"
+    if explanation.area_share is None:
+        return first, share
+    return first, f"{share} ({shown_percent(explanation.area_share)})"
 
 
 def prediction_sentences(score: Score) -> str:
     """All that is said of one prediction."""
-    parts = [score_sentence(score), envelope_sentence(score)]
+    parts = [score_sentence(score), *([possible_sentences(score)] if score.possible else []), envelope_sentence(score)]
     parts += [clinical_sentence(score)] if score.clinical else []
     parts += [nomogram_sentence(score.nomogram)] if score.nomogram is not None else []
+    parts += [moved_sentence(score)] if score.contributions else []
     parts += [explanation_sentence(one) for one in score.explanations]
     return " ".join([*parts, training_sentence(score)])
 

@@ -258,7 +258,7 @@ def phantom(
 
 @app.command()
 def train(
-    system: Annotated[str, typer.Argument(help="segmenter, signature_svm or dlrs_nomogram.")],
+    system: Annotated[str, typer.Argument(help="segmenter, signature_svm, rp_net, multi_rec_net or dlrs_nomogram.")],
     cohort: Annotated[Path, typer.Option(help="Folder with cohort.csv.", metavar="DIR")],
     out: Annotated[Path, typer.Option(help="Folder for the bundle.", metavar="BUNDLE")],
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bundle on the same machine.")] = 1,

@@ -209,8 +209,11 @@ class Scoring(Section):
 
     device: Annotated[Literal["auto", "cpu", "cuda"], Field(description='"auto", "cpu" or "cuda"')] = "auto"
     systems: Annotated[
-        tuple[Literal["signature_svm", "dlrs_nomogram"], ...],
-        Field(strict=False, description='a list of scoring systems out of "signature_svm" and "dlrs_nomogram"'),
+        tuple[Literal["signature_svm", "rp_net", "multi_rec_net", "dlrs_nomogram"], ...],
+        Field(
+            strict=False,
+            description='a list of scoring systems out of "signature_svm", "rp_net", "multi_rec_net", "dlrs_nomogram"',
+        ),
     ] = ("signature_svm", "dlrs_nomogram")
     bundles: Annotated[
         Path | None,

@@ -11,6 +11,7 @@ import typer
 
 UNFIT = 3
 _OUT_HELP = "Folder for the report; an earlier report there is replaced, anything else is left alone."
+_WORKERS_HELP = "Processes that read exams, and outline them for a segmenter; they change no figure."
 _MASKS_HELP = "reader: the readers' masks, or the truth of simulated patients. segmenter: drawn where no reader did."
 
 
@@ -19,7 +20,7 @@ def evaluate(
     cohort: Annotated[Path, typer.Option(help="Folder with cohort.csv.", metavar="DIR")],
     out: Annotated[Path, typer.Option(help=_OUT_HELP, metavar="REPORT")],
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
-    workers: Annotated[int, typer.Option(min=1, help="Processes that read the exams; they change no figure.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help=_WORKERS_HELP)] = 1,
     masks: Annotated[str, typer.Option(help=_MASKS_HELP)] = "reader",
 ) -> None:
     """Judge a bundle on patients with known outcomes: figures, tables, pictures, a page and a PDF to read."""

@@ -62,7 +62,7 @@ def withdrawal(findings: Findings, made: ResultIdentity) -> Withdrawal:
 
 
 def pages(folder: Path) -> Iterator[tuple[str, NDArray[np.uint8]]]:
-    """The five examples, uint8 (rows, columns, RGB)."""
+    """The six examples, uint8 (rows, columns, RGB)."""
     told = stories(*phantom_exams(folder))
     for name, findings in told.items():
         yield name, render_summary(findings, identity(2 if name == "rescore" else 1))

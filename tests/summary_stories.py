@@ -24,6 +24,7 @@ from pipelines.contract import (
     Case,
     ClinicalVariable,
     Code,
+    Contribution,
     Envelope,
     Exam,
     Explanation,
@@ -36,6 +37,7 @@ from pipelines.contract import (
     ModelIdentity,
     Nomogram,
     NomogramAxis,
+    PredictionSet,
     ScalarMap,
     Score,
     Statement,
@@ -72,6 +74,43 @@ _INPUTS = (
     *(("adc_change", 0.31), ("volume_ratio", 0.29)),
 )
 
+_MOVED = {
+    GOOD_RESPONSE: (
+        ("tumour volume at restaging", "5.8 cm³", 0.61),
+        ("network: DWI at restaging", "73 %", 0.48),
+        ("mean ADC at restaging (b ≤ 1000)", "1081 ×10⁻⁶ mm²/s", 0.33),
+        ("maximum wall thickness at restaging", "9.5 mm", -0.21),
+        ("network: T2 at baseline", "41 %", 0.17),
+        ("dark share of the tumour on T2 at restaging", "31 %", 0.12),
+        ("CEA", "4.2 ng/mL", 0.08),
+        ("EMVI at restaging", "negative", 0.05),
+    ),
+    COMPLETE_RESPONSE: (
+        ("network: T2 of both exams", "71 %", 0.55),
+        ("network: DWI of both exams", "64 %", 0.39),
+        ("change of tumour volume", "−63 %", 0.24),
+        ("CA 19-9", "18 U/mL", -0.09),
+        ("CEA", "4.2 ng/mL", 0.07),
+    ),
+    METASTASIS: (
+        ("networks: T2 and ADC map", "mean 62 %", 0.71),
+        ("median ADC at baseline (b ≤ 1000)", "700 ×10⁻⁶ mm²/s", -0.34),
+        ("clinical T stage", "cT3", 0.12),
+        ("CEA", "not raised (≤ 5 ng/mL)", -0.11),
+    ),
+    RECURRENCE: (
+        ("network: risk", "1.5 × average", 0.82),
+        ("tumour volume at baseline", "15.7 cm³", 0.19),
+    ),
+}
+_LOW = {
+    "network: DWI at restaging": "19 %",
+    "network: T2 of both exams": "12 %",
+    "network: DWI of both exams": "15 %",
+    "networks: T2 and ADC map": "mean 9 %",
+    "network: risk": "0.6 × average",
+}
+
 
 def identity(version: int = 1) -> ResultIdentity:
     """Who made the story's result; a later version a day later."""
@@ -86,7 +125,7 @@ def identity(version: int = 1) -> ResultIdentity:
 
 
 def stories(baseline: Exam, restaging: Exam) -> Mapping[str, Findings]:
-    """Agreement, disagreement, refusal and re-score, by name. The exams have tumour masks."""
+    """Agreement, disagreement, referral to a reader, refusal and re-score, by name. The exams have tumour masks."""
     case = Case(_by_model(_reported(baseline, "2022-07-19")), _by_model(restaging))
     agreeing = (
         score(GOOD_RESPONSE, (66, 81, 90), Likelihood.HIGH),
@@ -100,9 +139,17 @@ def stories(baseline: Exam, restaging: Exam) -> Mapping[str, Findings]:
         score(METASTASIS, (14, 27, 41), Likelihood.MODERATE),
         score(RECURRENCE, (31, 46, 60), Likelihood.HIGH),
     )
+    referring = (
+        score(GOOD_RESPONSE, (38, 52, 67), Likelihood.MODERATE),
+        score(COMPLETE_RESPONSE, (3, 8, 17), Likelihood.LOW),
+        score(METASTASIS, (6, 13, 22), Likelihood.LOW),
+        # Above the cut-off of training, and not so high that its limits rule anything out.
+        replace(score(RECURRENCE, (24, 39, 56), Likelihood.HIGH), possible=possible(Likelihood.MODERATE)),
+    )
     return {
         "agreement": _scored(case, agreeing),
         "disagreement": _scored(case, contradicting),
+        "refer": _scored(case, referring),
         "refusal": refusal(baseline, restaging),
         "rescore": rescore(case),
     }
@@ -177,9 +224,23 @@ def score(outcome: str, percents: tuple[float, float, float], category: Likeliho
         interval="90 % of 80 bootstrap refits of the final stage",
         category=category,
         envelope=Envelope(True),
+        possible=possible(category),
         inputs=_INPUTS if outcome == GOOD_RESPONSE else (),
+        contributions=_moved(outcome, 1.0 if probability > 0.4 else -1.0),
+        contribution_unit="log odds" if outcome in (GOOD_RESPONSE, COMPLETE_RESPONSE) else "log hazard",
         time_points=tuple(TimePoint) if outcome in (GOOD_RESPONSE, COMPLETE_RESPONSE) else (TimePoint.BASELINE,),
     )
+
+
+def _moved(outcome: str, direction: float) -> tuple[Contribution, ...]:
+    """``direction``: 1 for a number above the average, −1 for one below it."""
+    low = _LOW if direction < 0 else {}
+    return tuple(Contribution(name, low.get(name, value), direction * by) for name, value, by in _MOVED[outcome])
+
+
+def possible(category: Likelihood) -> PredictionSet:
+    """What a category by conformal limits leaves possible."""
+    return PredictionSet(0.9, event=category is not Likelihood.LOW, no_event=category is not Likelihood.HIGH)
 
 
 def _scored(case: Case, scores: tuple[Score, Score, Score, Score]) -> Findings:

@@ -14,8 +14,9 @@ MOST_BYTES = 300_000
 SHOWN = re.findall(r"!\[[^\]]*\]\(([\w.-]+)\)", (PICTURES / "README.md").read_text(encoding="utf-8"))
 
 
-def test_the_five_stories_are_shown() -> None:
-    assert SHOWN == ["agreement.png", "disagreement.png", "refusal.png", "rescore.png", "retraction.png"]
+def test_the_six_stories_are_shown() -> None:
+    stories = ("agreement", "disagreement", "refer", "refusal", "rescore", "retraction")
+    assert [f"{story}.png" for story in stories] == SHOWN
 
 
 @pytest.mark.parametrize("name", [*SHOWN, "summary.png"])

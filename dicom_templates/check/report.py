@@ -85,6 +85,8 @@ def _predicted_numbers(score: Score) -> dict[NumberKey, float]:
         (group, *tree.key(codes.LOWER.concept)): percent(score.lower),
         (group, *tree.key(codes.UPPER.concept)): percent(score.upper),
     }
+    if score.possible is not None:
+        numbers[(group, *tree.key(codes.SET_COVERAGE.concept))] = percent(score.possible.coverage)
     for one in event_free(score):
         numbers[(curve, *tree.key(one.horizon.share.concept))] = one.share
         numbers[(curve, *tree.key(one.horizon.lower.concept))] = one.lower

@@ -14,7 +14,31 @@ from typing import Final
 
 from dicom_templates.codes.private import PrivateCode
 from dicom_templates.errors import TemplateError
-from pipelines.contract import COMPLETE_RESPONSE, GOOD_RESPONSE, METASTASIS, RECURRENCE, Likelihood
+from pipelines.contract import COMPLETE_RESPONSE, GOOD_RESPONSE, METASTASIS, RECURRENCE, Likelihood, PredictionSet
+
+
+@dataclass(frozen=True)
+class Remaining:
+    """Words and codes of prediction sets: ``present`` and ``absent`` alone, ``both`` after "both"; ``by``: the horizon.
+
+    Where the horizon stands beside them the words do without it.
+    """
+
+    present: str
+    absent: str
+    both: str
+    by: str
+    expected: PrivateCode
+    excluded: PrivateCode
+    refer: PrivateCode
+
+    def words(self, possible: PredictionSet) -> str:
+        """What remains possible, without its horizon."""
+        return self.both if possible.refer else self.present if possible.event else self.absent
+
+    def code(self, possible: PredictionSet) -> PrivateCode:
+        """The code of a set."""
+        return self.refer if possible.refer else self.expected if possible.event else self.excluded
 
 
 @dataclass(frozen=True)
@@ -24,6 +48,7 @@ class Outcome:
     ``words`` follow "Probability of"; ``short`` is for a card, a column or a disagreement. ``favourable``: a high
     probability is good news. ``event_free``: what a curve of this outcome gives; None for what is no event in time.
     ``horizon``: the months from time zero that the probability is for; one of :data:`HORIZONS`, None without time.
+    ``remaining``: what remains possible of a patient: the outcome alone, its absence alone, or both.
     """
 
     words: str
@@ -31,6 +56,7 @@ class Outcome:
     favourable: bool
     probability: PrivateCode
     categories: dict[Likelihood, PrivateCode]
+    remaining: Remaining
     event_free: PrivateCode | None = None
     horizon: int | None = None
 
@@ -52,6 +78,32 @@ def _categories(prefix: str, of_what: str) -> dict[Likelihood, PrivateCode]:
     }
 
 
+def _remaining(prefix: str, present: str, absent: str, both: str, by: str = "") -> Remaining:
+    stated = "at the coverage that SET_COVERAGE states"
+    return Remaining(
+        present,
+        absent,
+        both,
+        by,
+        PrivateCode(
+            f"{prefix}_EXPECTED",
+            f"At stated confidence: {present}{by}",
+            f"The model's training cohort rules out the absence of the outcome, {stated}.",
+        ),
+        PrivateCode(
+            f"{prefix}_EXCLUDED",
+            f"At stated confidence: {absent}{by}",
+            f"The model's training cohort rules out the outcome, {stated}.",
+        ),
+        PrivateCode(
+            f"{prefix}_REFER",
+            f"REFER: {present} neither expected nor excluded",
+            f"Neither the outcome nor its absence is ruled out, {stated}, or the case is outside the envelope: the "
+            "model leaves the decision to a reader.",
+        ),
+    )
+
+
 _COMPETING = (
     "Time zero: the day of surgery. Horizon: 36 months. Event: distant metastasis, proven by histology or imaging. "
     "Patients without the event are censored at last follow-up; those lost before 36 months are no event and no proof "
@@ -71,6 +123,7 @@ OUTCOMES: Final[dict[str, Outcome]] = {
             "patients without a graded specimen are not in the training cohort.",
         ),
         categories=_categories("GR", "likelihood of good response"),
+        remaining=_remaining("GR", "good response", "poor response", "good and poor response"),
     ),
     COMPLETE_RESPONSE: Outcome(
         words="complete response (ypT0 ypN0)",
@@ -84,6 +137,7 @@ OUTCOMES: Final[dict[str, Outcome]] = {
             "censoring: patients who were not resected, watch and wait included, are not in the training cohort.",
         ),
         categories=_categories("CR", "likelihood of complete response"),
+        remaining=_remaining("CR", "complete response", "residual tumour", "complete response and residual tumour"),
     ),
     METASTASIS: Outcome(
         words="distant metastasis within 36 months of surgery",
@@ -95,6 +149,13 @@ OUTCOMES: Final[dict[str, Outcome]] = {
             f"Predicted probability, in percent. {_COMPETING}",
         ),
         categories=_categories("DM", "risk of distant metastasis"),
+        remaining=_remaining(
+            "DM",
+            "distant metastasis",
+            "no distant metastasis",
+            "distant metastasis and freedom from it",
+            " by 36 months",
+        ),
         horizon=36,
         event_free=PrivateCode(
             "EVENT_FREE_DM",
@@ -115,6 +176,13 @@ OUTCOMES: Final[dict[str, Outcome]] = {
             "36 months are no event and no proof of its absence.",
         ),
         categories=_categories("DFS", "risk of recurrence or death"),
+        remaining=_remaining(
+            "DFS",
+            "recurrence or death",
+            "neither recurrence nor death",
+            "an event (recurrence or death) and freedom from it",
+            " by 36 months",
+        ),
         horizon=36,
         event_free=PrivateCode(
             "EVENT_FREE_DFS",

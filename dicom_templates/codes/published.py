@@ -18,6 +18,8 @@ from dicom_templates.codes.statements import STATEMENTS
 def private_codes() -> tuple[PrivateCode, ...]:
     """Every code of scheme 99RESTAGE."""
     predicted = [code for known in OUTCOMES.values() for code in (known.probability, *known.categories.values())]
+    sets = [known.remaining for known in OUTCOMES.values()]
+    predicted += [code for one in sets for code in (one.expected, one.excluded, one.refer)]
     curves = [known.event_free for known in OUTCOMES.values() if known.event_free is not None]
     horizons = [code for horizon in HORIZONS for code in (horizon.share, horizon.lower, horizon.upper)]
     reported = [*PRIVATE_VARIABLES.values(), *VARIABLE_CATEGORIES.values()]

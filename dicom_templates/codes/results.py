@@ -16,6 +16,18 @@ UPPER: Final = PrivateCode(
 )
 INTERVAL: Final = PrivateCode("INTERVAL", "Meaning of the limits", "How the two limits were computed, in words.")
 LIKELIHOOD: Final = PrivateCode("LIKELIHOOD", "Likelihood category", "The category a predicted probability falls in.")
+POSSIBLE: Final = PrivateCode(
+    "POSSIBLE",
+    "Outcomes that remain possible",
+    "Which outcomes the model's training cohort does not rule out for this probability: the set of a label-conditional "
+    "conformal prediction. Where it holds both, the model leaves the decision to a reader.",
+)
+SET_COVERAGE: Final = PrivateCode(
+    "SET_COVERAGE",
+    "Coverage of the outcomes that remain possible",
+    "In percent: of patients like those of the training cohort, and of either outcome, the share that has its true "
+    "outcome among those that POSSIBLE leaves.",
+)
 ENVELOPE: Final = PrivateCode(
     "ENVELOPE", "Training envelope check", "Whether the case looks like the cohort that the model was trained on."
 )
@@ -50,6 +62,12 @@ REPORTED_AS: Final = PrivateCode(
 )
 REPORTED_IN: Final = PrivateCode("REPORTED_IN", "Reported in", "SOP Instance UID of the object that says so.")
 INPUTS: Final = PrivateCode("INPUTS", "Model inputs", "Names and values that the final stage of the model saw.")
+CONTRIBUTIONS: Final = PrivateCode(
+    "CONTRIBUTIONS",
+    "What moved the prediction",
+    "What each input of the model's final stage adds to the patient's log odds or log hazard, against patients of the "
+    "training cohort: exact Shapley values, the largest first, in words.",
+)
 CLINICAL_USED: Final = PrivateCode(
     "CLINICAL_USED", "Clinical values used", "What a model was told of the patient beside the images, and by whom."
 )

@@ -66,10 +66,20 @@ def _prediction_items(score: Score, outcome: codes.Outcome) -> list[hd.sr.Conten
         number(codes.LOWER.concept, percent(score.lower), codes.PERCENT),
         number(codes.UPPER.concept, percent(score.upper), codes.PERCENT),
         code(codes.LIKELIHOOD.concept, outcome.categories[score.category].concept),
+        *_possible(score, outcome),
         *_flags(score),
         text(codes.INTERVAL.concept, score.interval),
         *_made_of(score),
         *_model_items(score),
+    ]
+
+
+def _possible(score: Score, outcome: codes.Outcome) -> list[hd.sr.ContentItem]:
+    if score.possible is None:
+        return []
+    return [
+        code(codes.POSSIBLE.concept, outcome.remaining.code(score.possible).concept),
+        number(codes.SET_COVERAGE.concept, percent(score.possible.coverage), codes.PERCENT),
     ]
 
 
@@ -88,6 +98,8 @@ def _made_of(score: Score) -> list[hd.sr.ContentItem]:
         items.append(text(codes.CLINICAL_USED.concept, wording.sentence("; ".join(score.clinical))))
     if score.nomogram is not None:
         items.append(text(codes.NOMOGRAM.concept, wording.nomogram_sentence(score.nomogram)))
+    if score.contributions:
+        items.append(text(codes.CONTRIBUTIONS.concept, wording.contributions_sentence(score)))
     items += [text(codes.EXPLANATION.concept, wording.explanation_sentence(one)) for one in score.explanations]
     return items
 

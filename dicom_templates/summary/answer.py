@@ -35,6 +35,7 @@ FAVOURABLE = Tone("✓", "favourable", Ink.GOOD)
 UNFAVOURABLE = Tone("!", "unfavourable", Ink.BAD, Ink.ON_BAD)
 BETWEEN = Tone("~", "in between", Ink.MIDDLE)
 UNCERTAIN = Tone("?", "uncertain", Ink.MIDDLE)
+REFER = Tone("?", "refer", Ink.MIDDLE)
 DISAGREEMENT = Tone("≠", "disagreement", Ink.AMBER)
 NONE = Tone("–", "no number", Ink.ROSE)
 
@@ -51,7 +52,9 @@ class Answer:
 
 
 def tone(score: Score) -> Tone:
-    """Whether a category is good news, by the direction of its outcome."""
+    """Whether a category is good news, by the direction of its outcome; no news where both remain possible."""
+    if score.possible is not None and score.possible.refer:
+        return REFER
     favourable = codes.outcome(score.outcome).favourable
     return {
         Likelihood.HIGH: FAVOURABLE if favourable else UNFAVOURABLE,
@@ -64,7 +67,8 @@ def tone(score: Score) -> Tone:
 def answer(scores: Sequence[Score], above: str) -> Answer:
     """The answer of one or several systems of one direction, in the words of the published categories."""
     tones = {tone(score) for score in scores}
-    common = tones.pop() if len(tones) == 1 else BETWEEN
+    # One system that refers is enough for a reader to be asked.
+    common = tones.pop() if len(tones) == 1 else REFER if REFER in tones else BETWEEN
     parted = [_parts(score) for score in scores]
     if len({first for first, _ in parted}) == 1:
         return Answer(common, above, (parted[0][0],), " and ".join(dict.fromkeys(f"of {what}" for _, what in parted)))

@@ -15,7 +15,7 @@ class Block:
     """A part of a column. ``least``, ``enough`` and ``wish``: heights in pixels, ``enough`` 0 where it is the least.
 
     ``urgent``: gets what it wishes before the others get more than enough. ``optional``: left out where there is no
-    room.
+    room; a ``firm`` one stays while the others have enough, be they comfortable or not.
     """
 
     least: float
@@ -24,17 +24,18 @@ class Block:
     enough: float = 0.0
     urgent: bool = False
     optional: bool = False
+    firm: bool = False
 
 
 def draw_blocks(box: Box, blocks: Sequence[Block | None], gap: float = 16.0) -> None:
     """The blocks from top to bottom, sharing what is left of the box beyond their least heights.
 
-    Optional blocks are kept, in order, while the others are comfortable.
+    Optional blocks are kept, in order, while the others are comfortable; firm ones while these have enough.
     """
     kept = _fitting(box.height, [block for block in blocks if block is not None], gap)
     heights = [block.least for block in kept]
     spare = box.height - gap * max(0, len(kept) - 1) - sum(heights)
-    enough = [max(block.least, block.enough) for block in kept]
+    enough = [_enough(block) for block in kept]
     first = [block.wish if block.urgent else least for block, least in zip(kept, enough, strict=True)]
     for wanted in (enough, first, [block.wish for block in kept]):
         heights, spare = _grown(heights, wanted, spare)
@@ -54,16 +55,22 @@ def _grown(heights: Sequence[float], wanted: Sequence[float], spare: float) -> t
 
 def _comfortable(block: Block) -> float:
     """Halfway from enough to the wish."""
-    return (max(block.least, block.enough) + block.wish) / 2
+    return (_enough(block) + block.wish) / 2
+
+
+def _enough(block: Block) -> float:
+    return max(block.least, block.enough)
 
 
 def _fitting(height: float, blocks: Sequence[Block], gap: float) -> list[Block]:
-    needed = sum(_comfortable(block) + gap for block in blocks if not block.optional) - gap
+    needed, bare = (
+        sum(room(block) + gap for block in blocks if not block.optional) - gap for room in (_comfortable, _enough)
+    )
     kept = []
     for block in blocks:
         if block.optional:
-            if needed + block.least + gap > height:
+            if (bare if block.firm else needed) + block.least + gap > height:
                 continue
-            needed += block.least + gap
+            needed, bare = needed + block.least + gap, bare + block.least + gap
         kept.append(block)
     return kept

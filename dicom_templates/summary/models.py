@@ -32,7 +32,8 @@ def fine_print(findings: Findings, short: bool = False) -> str:
         f"Limits of the probabilities: {words}"
         for words in _shared((_name(score.model), wording.sentence(score.interval)) for score in findings.scores)
     ]
-    return " ".join(texts)
+    stated = {wording.confidence_sentence(score.possible) for score in findings.scores if score.possible is not None}
+    return " ".join([*texts, *sorted(stated)])
 
 
 def models_of(findings: Findings) -> tuple[ModelIdentity, ...]:

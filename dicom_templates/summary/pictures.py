@@ -8,7 +8,6 @@ import numpy as np
 
 from dicom_templates import palette, saliency, wording
 from dicom_templates.boxes import Box
-from dicom_templates.figures import shown_percent
 from dicom_templates.key_slice import ADC_TOP, KeySlice, field_of_view, further_slices, key_slice
 from dicom_templates.page import Page
 from dicom_templates.palette import Ink
@@ -21,6 +20,9 @@ _SMALL_CAPTION = 54.0
 _LEAST = 120.0  # height of a small picture, pixels
 _MOST_SMALL = 4
 _RAMP = 52.0
+_SMALLEST_WORDS = 15.5
+_SMALLEST_TITLE = 11.0
+_NOTE_SCALE = 104.0  # width of the maps' scale before the note on them
 
 
 @dataclass(frozen=True)
@@ -47,10 +49,14 @@ def draw_pictures(page: Page, box: Box, findings: Findings) -> float:
         _Shown(exam, key_slice(exam, field), saliency.by_time_point(findings.scores, exam.files.time_point))
         for exam in findings.case.exams
     ]
-    columns = box.columns(2, GAP)
+    note = len(page.lines(wording.GRAD_CAM_NOTE, palette.TICK, box.width - _NOTE_SCALE)) * palette.TICK.line + 10
+    room = box.top(box.height - note) if any(one.looked for one in shown) else box
+    columns = room.columns(2, GAP)
     if len(shown) == 1:
-        return _draw_one(page, columns, shown[0], further_slices(shown[0].exam, field, _MOST_SMALL))
-    return max(_draw_column(page, column, one) for column, one in zip(columns, shown, strict=True))
+        y = _draw_one(page, columns, shown[0], further_slices(shown[0].exam, field, _MOST_SMALL))
+    else:
+        y = max(_draw_column(page, column, one) for column, one in zip(columns, shown, strict=True))
+    return y if room is box else _draw_note(page, Box(box.x, y, box.width, note))
 
 
 def _draw_column(page: Page, box: Box, shown: _Shown) -> float:
@@ -142,11 +148,20 @@ def _draw_diffusion(page: Page, box: Box, shown: _Shown) -> None:
 
 def _draw_looked(page: Page, box: Box, shown: _Shown, number: int) -> None:
     score, one = shown.looked[number]
-    _draw_framed(page, box, saliency.overlay(shown.key, one), shown)
-    _title(page, box, f"Grad-CAM {one.sequence}")
-    y = box.bottom + 5
-    page.fitted(box.x, y, f"{shown_percent(one.inside_share)} in the tumour", palette.TICK, box.width)
-    _scale(page, Box(box.x, y + palette.TICK.line, box.width, 20), saliency.ramp(), f"1 · {score.model.system}")
+    key = saliency.seen_slice(shown.key, shown.exam, one)
+    _draw_framed(page, box, saliency.overlay(key, one), _Shown(shown.exam, key, ()))
+    _title(page, box, f"Grad-CAM {one.sequence}{'' if key is shown.key else f', slice {key.index + 1}'}")
+    for row, words in enumerate(wording.looked_words(score, one)):
+        style = page.largest(words, palette.TICK, box.width, _SMALLEST_WORDS)
+        page.fitted(box.x, box.bottom + 5 + row * palette.TICK.line, words, style, box.width)
+
+
+def _draw_note(page: Page, box: Box) -> float:
+    """The scale of the maps, and how to read them; the y below."""
+    _scale(page, box, saliency.ramp(), "1")
+    words = Box(box.x + _NOTE_SCALE, box.y, box.width - _NOTE_SCALE, box.height)
+    page.paragraph(words, wording.GRAD_CAM_NOTE, palette.TICK)
+    return box.bottom
 
 
 def _draw_framed(page: Page, box: Box, picture: FloatArray, shown: _Shown) -> None:
@@ -163,7 +178,7 @@ def _draw_framed(page: Page, box: Box, picture: FloatArray, shown: _Shown) -> No
 
 
 def _title(page: Page, box: Box, words: str) -> None:
-    style = palette.STRONG if box.width > 300 else palette.CHIP
+    style = page.largest(words, palette.STRONG if box.width > 300 else palette.CHIP, box.width - 18, _SMALLEST_TITLE)
     width = page.measure(words, style) + 18
     label = Box(box.x, box.y, width, style.line + 5)
     page.rectangle(label, palette.SCREEN[Ink.BACKGROUND])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dicom_templates import codes, palette, wording
 from dicom_templates.boxes import Box
 from dicom_templates.figures import shown_limits, shown_percent
@@ -15,13 +17,13 @@ from dicom_templates.summary.bar import (
     draw_outside,
     draw_phantom_flag,
     draw_ticks,
-    model_words,
     outside_height,
     outside_lines,
-    used_words,
 )
 from dicom_templates.summary.blocks import Block
 from dicom_templates.summary.conflict import conflict_answer, conflicts
+from dicom_templates.summary.contributions import ENOUGH, MOST, draw_moved, moved_height, rows_in
+from dicom_templates.summary.possible import draw_possible, made_words
 from pipelines.contract import Findings, Score
 
 _ABOVE = "RESPONSE TO THERAPY: a high probability is good"
@@ -30,6 +32,7 @@ _GAP = 15.0
 _ROW = 102.0
 _NUMBERS = 178.0  # width of the column with the numbers
 _MOST_ROWS = 3
+_BETWEEN = 28.0  # columns of what moved the numbers
 
 
 def responses(findings: Findings) -> tuple[Score, ...]:
@@ -55,7 +58,8 @@ def response_block(page: Page, width: float, findings: Findings) -> Block | None
         page.panel(box, edge=Ink.AMBER if stated else Ink.RULE, width=6 if stated else 2)
         inside = box.inset(_PAD)
         draw_answer(page, inside, head)
-        stretch = (box.height - height) / len(shown)
+        moved = rows_in(box.height - height - _GAP)
+        stretch = (box.height - height - _below(shown, moved)) / len(shown)
         y = inside.y + head.height + _GAP
         for score, note in zip(shown, notes, strict=True):
             _draw_row(page, inside.below(y + stretch / 2), score)
@@ -63,8 +67,22 @@ def response_block(page: Page, width: float, findings: Findings) -> Block | None
             y += _ROW + outside_height(note) + stretch
         draw_ticks(page, Box(inside.x + _NUMBERS, y - stretch / 2 - 4, inside.width - _NUMBERS, 0))
         page.text(inside.x, y + palette.TICK.line - 4, more, palette.SMALL)
+        _draw_moved(page, inside.below(box.bottom - _PAD - _below(shown, moved) + _GAP), shown, moved)
 
-    return Block(height, height + 44 * len(shown), draw)
+    wish = height + max(44 * len(shown), _below(shown, MOST))
+    return Block(height, wish, draw, height + _below(shown, ENOUGH))
+
+
+def _below(scores: Sequence[Score], rows: int) -> float:
+    """What moved each number, with the gap above it."""
+    moved = moved_height(scores, rows)
+    return moved + _GAP if moved else 0.0
+
+
+def _draw_moved(page: Page, box: Box, scores: Sequence[Score], rows: int) -> None:
+    """A column for each system."""
+    for score, part in zip(scores, box.columns(len(scores), _BETWEEN), strict=True):
+        draw_moved(page, part, score, f"{codes.outcome(score.outcome).short}: moved most by", rows)
 
 
 def _draw_row(page: Page, box: Box, score: Score) -> None:
@@ -75,10 +93,11 @@ def _draw_row(page: Page, box: Box, score: Score) -> None:
     right = box.after(box.x + _NUMBERS)
     words = codes.outcome(score.outcome).words
     end = page.text(right.x, right.y - 4, words[0].upper() + words[1:], palette.STRONG) + 16
-    style = page.largest(model_words(score), palette.SMALL, right.right - end, SMALLEST)
-    page.fitted(right.right, right.y + 1, model_words(score), style, right.right - end, "right")
+    made = made_words(page, score, right.right - end)
+    style = page.largest(made, palette.SMALL, right.right - end, SMALLEST)
+    page.fitted(right.right, right.y + 1, made, style, right.right - end, "right")
     draw_bar(page, Box(right.x, right.y + 37, right.width, BAR), score)
     x, y = right.x, right.y + 68
     if score.model.phantom_trained:
         x = draw_phantom_flag(page, (x, y + 1)) + 10
-    page.fitted(x, y, used_words(score), palette.SMALL, right.right - x)
+    draw_possible(page, right.below(y).after(x), score)

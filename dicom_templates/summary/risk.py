@@ -18,14 +18,14 @@ from dicom_templates.summary.bar import (
     draw_outside,
     draw_phantom_flag,
     draw_ticks,
-    model_words,
     outside_height,
     outside_lines,
-    used_words,
 )
 from dicom_templates.summary.blocks import Block
+from dicom_templates.summary.contributions import ENOUGH, MOST, draw_moved, moved_height, rows_in
 from dicom_templates.summary.curve import draw_curve
 from dicom_templates.summary.nomogram import draw_nomogram
+from dicom_templates.summary.possible import draw_possible, made_words
 from pipelines.contract import Findings, Score
 
 ABOVE = "RISK: a high probability is bad"
@@ -35,8 +35,8 @@ _NUMBERS = 160.0
 _NUMBER_ROW = 96.0
 _MADE = 2 * 26.0
 _NO_PLOT, _LEAST_PLOT, _ENOUGH_PLOT, _MOST_PLOT = 30.0, 122.0, 156.0, 400.0
-_SIDE = 400.0  # width of the numbers beside a plot
-_LEAST_BELOW, _MOST_BELOW, _MOST_BESIDE = 180.0, 310.0, 190.0  # heights where one plot is below and one beside them
+_SIDE = 430.0  # width of the numbers beside a plot
+_LEAST_BELOW, _MOST_BELOW, _MOST_BESIDE = 160.0, 310.0, 190.0  # heights where one plot is below and one beside them
 _MOST = 2
 _NOTE = 27.0
 _LEFT_OUT = "More of it is in the Structured Report."
@@ -106,12 +106,20 @@ def _plots(score: Score) -> list[Plot]:
 
 
 def _height(panel: _Panel, plot: float) -> float:
+    rows = {_NO_PLOT: 0, _ENOUGH_PLOT: ENOUGH, _MOST_PLOT: MOST}[plot]
+    texts = panel.texts + _with_gap(moved_height((panel.score,), rows))
     if panel.beside is None:
-        return 2 * _PAD + panel.texts + (plot + _GAP if panel.below else 0.0)
+        # What moved the number comes before a plot: the report has that as well.
+        drawn = panel.below and (plot == _MOST_PLOT or not panel.score.contributions)
+        return 2 * _PAD + texts + (_with_gap(plot) if drawn else 0.0)
     # Where room is short the statements need it more: a nomogram is in the report as well.
     below = 0.0 if not panel.below else _GAP + (_MOST_BELOW if plot == _MOST_PLOT else _NOTE)
     beside = min(plot, _MOST_BESIDE) if panel.below else plot
-    return 2 * _PAD + max(panel.texts, panel.head.height + _GAP + beside) + below
+    return 2 * _PAD + max(texts, panel.head.height + _GAP + beside) + below
+
+
+def _with_gap(height: float) -> float:
+    return height + _GAP if height else 0.0
 
 
 def _draw_panel(page: Page, box: Box, panel: _Panel) -> None:
@@ -119,25 +127,39 @@ def _draw_panel(page: Page, box: Box, panel: _Panel) -> None:
     inside = box.inset(_PAD)
     draw_answer(page, inside, panel.head)
     body = inside.below(inside.y + panel.head.height + _GAP)
+    left = body if panel.beside is None else Box(body.x, body.y, _SIDE, body.height)
+    least = _LEAST_PLOT if panel.beside is None else _LEAST_BELOW
+    bottom = _draw_texts(page, left, panel)
+    moved = _moved(panel, body.bottom - bottom - _GAP, least)
+    draw_moved(page, left.below(bottom + _GAP), panel.score, "moved most by", rows_in(moved))
+    bottom += _with_gap(moved)
     if panel.beside is not None:
-        bottom = _draw_texts(page, Box(body.x, body.y, _SIDE, body.height), panel)
         if panel.below:
             bottom = max(bottom, body.y + _LEAST_PLOT, body.bottom - _MOST_BELOW - _GAP)
             if body.bottom - bottom - _GAP < _LEAST_BELOW:
                 bottom = body.bottom - _NOTE - _GAP
         upper = body.top(bottom - body.y) if panel.below else body
         panel.beside(page, upper.after(upper.x + _SIDE + 34))
-    else:
-        bottom = _draw_texts(page, body, panel)
-    if not panel.below:
-        return
-    room = body.below(bottom + _GAP)
-    least = _LEAST_PLOT if panel.beside is None else _LEAST_BELOW
-    parts = _stacked(room, len(panel.below), least)
-    if len(parts) < len(panel.below):
+    _draw_plots(page, body.below(bottom + _GAP), panel.below, least)
+
+
+def _moved(panel: _Panel, room: float, least: float) -> float:
+    """Height of what moved the number: all its rows where every plot has enough room as well, some where one plot has
+    the least, and as many as there is room for where none has."""
+    plots = len(panel.below)
+    all_well = rows_in(room - plots * _with_gap(max(_ENOUGH_PLOT, least)))
+    one_plot = min(ENOUGH, rows_in(room - _with_gap(least))) if plots else 0
+    no_plot = rows_in(room - (_with_gap(_NOTE) if plots else 0.0))
+    return moved_height((panel.score,), next((rows for rows in (all_well, one_plot) if rows >= ENOUGH), no_plot))
+
+
+def _draw_plots(page: Page, room: Box, plots: tuple[Plot, ...], least: float) -> None:
+    """As many as there is room for, and where there are more."""
+    parts = _stacked(room, len(plots), least)
+    if len(parts) < len(plots) and room.height >= _NOTE:
         parts = _stacked(room.top(room.height - _NOTE), len(parts), least)
         page.fitted(room.x, room.bottom - _NOTE, _LEFT_OUT, palette.SMALL, room.width)
-    for plot, part in zip(panel.below, parts, strict=False):
+    for plot, part in zip(plots, parts, strict=False):
         plot(page, part)
 
 
@@ -153,9 +175,9 @@ def _draw_texts(page: Page, box: Box, panel: _Panel) -> float:
     draw_bar(page, bar, score)
     draw_ticks(page, Box(bar.x, bar.bottom + 8, bar.width, 0), (0, 50, 100))
     y = box.y + _NUMBER_ROW
-    style = page.largest(model_words(score), palette.SMALL, box.width, SMALLEST)
-    page.fitted(box.x, y, model_words(score), style, box.width)
-    page.fitted(box.x, y + 26, used_words(score), palette.SMALL, box.width)
+    made = made_words(page, score, box.width)
+    page.fitted(box.x, y, made, page.largest(made, palette.SMALL, box.width, SMALLEST), box.width)
+    draw_possible(page, box.below(y + 26), score)
     draw_outside(page, box.below(y + _MADE + 6), panel.outside)
     return y + _MADE + outside_height(panel.outside)
 

@@ -72,8 +72,9 @@ def statement_block(page: Page, width: float, findings: Findings, told: frozense
 
 
 def inputs_block(page: Page, width: float, scores: Sequence[Score]) -> Block | None:
-    """What the final stage of a lone system saw, in columns; None for several systems: the report has them."""
-    if len(scores) != 1 or not scores[0].inputs:
+    """What the final stage of a lone system saw, in columns; None for several systems, which the report has, and where
+    the panel says what moved the number."""
+    if len(scores) != 1 or not scores[0].inputs or scores[0].contributions:
         return None
     rows = -(-len(scores[0].inputs) // 3)
     height = _HEAD + rows * palette.NOTE.line
@@ -105,7 +106,7 @@ def clinical_block(page: Page, scores: Sequence[Score]) -> Block | None:
             y = box.y + _HEAD + number * palette.NOTE.line
             page.fitted(box.x, y, value[0].upper() + value[1:], palette.NOTE, box.width)
 
-    return Block(height, height, draw, optional=True)
+    return Block(height, height, draw, optional=True, firm=True)
 
 
 def series_block(page: Page, findings: Findings) -> Block | None:

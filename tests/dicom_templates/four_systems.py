@@ -23,6 +23,7 @@ from pipelines.contract import (
     ModelIdentity,
     Nomogram,
     NomogramAxis,
+    PredictionSet,
     ScalarMap,
     Score,
     SurvivalCurve,
@@ -32,6 +33,10 @@ from pipelines.contract import (
 
 RESTAGING_REPORT = "Leser^Lotte in 'MR rectum' of 2024-06-11, verified by Leser^Lotte"
 BASELINE_REPORT = "Muster^Max in 'MR rectum' of 2024-03-05; coded in TID 1501"
+
+EXPECTED = PredictionSet(0.9, event=True, no_event=False)
+EXCLUDED = PredictionSet(0.9, event=False, no_event=True)
+REFER = PredictionSet(0.9, event=True, no_event=True)
 
 
 def with_four_systems(pair: Findings, model: ModelIdentity) -> Findings:
@@ -46,8 +51,8 @@ def with_disagreement(pair: Findings, model: ModelIdentity) -> Findings:
     """A network sees a complete response where the signature sees no good one."""
     findings = with_four_systems(pair, model)
     good, complete = _response(model, _restaging(findings))
-    poor = replace(good, probability=0.162, lower=0.071, upper=0.248, category=Likelihood.LOW)
-    sure = replace(complete, probability=0.834, lower=0.722, upper=0.911, category=Likelihood.HIGH)
+    poor = replace(good, probability=0.162, lower=0.071, upper=0.248, category=Likelihood.LOW, possible=EXCLUDED)
+    sure = replace(complete, probability=0.834, lower=0.722, upper=0.911, category=Likelihood.HIGH, possible=EXPECTED)
     scores = (poor, sure)
     return replace(findings, scores=scores, warnings=disagreements(scores))
 
@@ -71,6 +76,7 @@ def _response(model: ModelIdentity, exam: Exam) -> tuple[Score, ...]:
         envelope=Envelope(True),
         inputs=(("post_DWI", 0.71), ("pre_T2", 0.33)),
         explanations=(Explanation(TimePoint.RESTAGING, "DWI", _saliency(exam), 0.643),),
+        possible=EXPECTED,
     )
     complete = replace(
         good,
@@ -83,6 +89,7 @@ def _response(model: ModelIdentity, exam: Exam) -> tuple[Score, ...]:
         category=Likelihood.MODERATE,
         inputs=(),
         explanations=(),
+        possible=REFER,
     )
     return good, complete
 
@@ -108,6 +115,7 @@ def _prognosis(model: ModelIdentity, exam: Exam) -> tuple[Score, ...]:
             time_zero="the day of surgery",
         ),
         nomogram=_nomogram(),
+        possible=REFER,
     )
     recurrence = replace(
         metastasis,

@@ -14,9 +14,9 @@ def test_it_says_what_was_compared_how_it_changed_and_what_is_predicted(make_fin
         "RESEARCH USE ONLY, PHANTOM-TRAINED. Restaging MR of 2024-06-10 compared with baseline MR of 2024-03-04, "
         "98 days before: longest diameter from 41 to 25 mm (−40 %), volume from 11.5 to 3.1 cm³ (−73 %), mean ADC from "
         "1010 to 1390 ×10⁻⁶ mm²/s (+38 %), in a reader's outline. Predicted: good response (TRG 0–1) 73 % (61–83 %); "
-        "complete response (ypT0 ypN0) 41 % (29–56 %); distant metastasis within 36 months of surgery 21 % (12–33 %); "
-        "recurrence or death within 36 months of surgery 35 % (20–49 %), OUTSIDE the training envelope. No "
-        "contradiction between these predictions."
+        "complete response (ypT0 ypN0) 41 % (29–56 %), REFER to a reader; distant metastasis within 36 months of "
+        "surgery 21 % (12–33 %), REFER to a reader; recurrence or death within 36 months of surgery 35 % (20–49 %), "
+        "OUTSIDE the training envelope, REFER to a reader. No contradiction between these predictions."
     )
 
 

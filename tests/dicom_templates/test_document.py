@@ -31,7 +31,7 @@ from tests.dicom_templates.page_layout import faults, text_of
 from tests.summary_stories import identity as story_identity
 from tests.summary_stories import stories
 
-SEVERAL = ("agreement", "disagreement", "refusal", "rescore")
+SEVERAL = ("agreement", "disagreement", "refer", "refusal", "rescore")
 
 
 def paper() -> Page:

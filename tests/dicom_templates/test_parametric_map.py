@@ -279,3 +279,35 @@ def test_the_longest_prefix_leaves_room_for_the_series_description(
     longest = replace(identity, rendering=Rendering(prefix="HOSPITAL"))
     (said,) = {one.SeriesDescription for one in build_maps(exam, findings, longest)}
     assert said == "HOSPITAL parametric maps restaging PHANTOM-TRAINED RESEARCH ONLY" and len(said) == 64
+
+
+def role(exam: Exam, model: ModelIdentity, make_score: MakeScore, sequence: str, frame: str = "") -> Role:
+    """The series that a Grad-CAM of this sequence is said to come from."""
+    one = explanation(exam, model, sequence)
+    volume = replace(one.saliency.volume, frame_of_reference_uid=frame)
+    seen = make_score(explanations=(replace(one, saliency=replace(one.saliency, volume=volume)),))
+    return maps_of(exam, Findings(Case(exam, None), scores=(seen,)))[-1].role
+
+
+def test_a_grad_cam_comes_from_the_series_that_the_network_saw(
+    exam: Exam, model: ModelIdentity, make_score: MakeScore
+) -> None:
+    assert role(exam, model, make_score, "T2") is Role.T2_AXIAL
+    assert role(exam, model, make_score, "DWI") is Role.DWI
+    assert role(exam, model, make_score, "ADC") is Role.DWI  # which it was computed from
+    assert role(exam, model, make_score, "T2, ADC, Dapp, Kapp") is Role.T2_AXIAL
+
+
+def test_a_grad_cam_on_a_grid_of_another_frame_of_reference_comes_from_the_t2_it_lies_on(
+    exam: Exam, model: ModelIdentity, make_score: MakeScore
+) -> None:
+    own = next(iter(exam.dwi.values())).frame_of_reference_uid
+    assert role(exam, model, make_score, "DWI", own) is Role.DWI
+    assert role(exam, model, make_score, "DWI", f"{own or '1.2'}.99") is (Role.T2_AXIAL if own else Role.DWI)
+
+
+def test_a_grad_cam_of_a_series_that_is_not_there_is_the_t2s(
+    exam: Exam, model: ModelIdentity, make_score: MakeScore
+) -> None:
+    assert Role.CE_T1 not in exam.files.chosen
+    assert role(exam, model, make_score, "CE-T1") is Role.T2_AXIAL

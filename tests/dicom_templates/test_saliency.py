@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from dicom_templates.key_slice import key_slice
-from dicom_templates.saliency import by_time_point, overlay, ramp
+from dicom_templates.saliency import by_time_point, overlay, ramp, seen_slice
 from pipelines.contract import Exam, Explanation, MapKind, ScalarMap, TimePoint
 from tests.dicom_templates.conftest import score
 
@@ -52,3 +52,23 @@ def test_maps_are_found_by_exam_with_their_scores(make_exam: Callable[..., Exam]
     first, second = score(explanations=tuple(maps)), replace(score(), explanations=(maps[1],))
     assert by_time_point((first, second), TimePoint.RESTAGING) == ((first, maps[1]), (second, maps[1]))
     assert by_time_point((first, second), TimePoint.BASELINE) == ((first, maps[0]),)
+
+
+def test_a_map_of_another_slice_is_shown_on_that_slice(make_exam: Callable[..., Exam]) -> None:
+    exam = make_exam(TimePoint.BASELINE)
+    key = key_slice(exam, 90.0)
+    here, elsewhere = np.zeros(exam.t2.array.shape, dtype=bool), np.zeros(exam.t2.array.shape, dtype=bool)
+    here[key.index, 30:50, 40:60] = True
+    elsewhere[key.index + 1, 30:50, 40:60] = True
+    heat = np.full(exam.t2.array.shape, 0.5)
+    assert seen_slice(key, exam, explained(exam, heat, here)) is key
+    other = seen_slice(key, exam, explained(exam, heat, elsewhere))
+    assert other.index == key.index + 1 and np.array_equal(other.points.shape, key.points.shape)
+    assert np.ptp(overlay(other, explained(exam, heat, elsewhere)), axis=2).max() > 0.1
+
+
+def test_a_map_without_any_place_stays_on_the_key_slice(make_exam: Callable[..., Exam]) -> None:
+    exam = make_exam(TimePoint.BASELINE)
+    key = key_slice(exam, 90.0)
+    nothing = np.zeros(exam.t2.array.shape, dtype=bool)
+    assert seen_slice(key, exam, explained(exam, np.ones(exam.t2.array.shape), nothing)) is key

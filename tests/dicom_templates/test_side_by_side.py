@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from pydicom.dataset import Dataset
@@ -56,11 +57,20 @@ def test_the_objects_say_what_the_findings_say(
     assert {Kind.REPORT, Kind.SUMMARY} <= kinds
 
 
+@pytest.mark.parametrize("moved", [True, False])
 @pytest.mark.parametrize("name", ["baseline", "pair"])
-def test_a_lone_risk_has_its_curve_and_its_whole_nomogram(
-    name: str, told: Mapping[str, Findings], identity: ResultIdentity
+def test_a_lone_risk_has_its_curve_and_where_there_is_room_its_whole_nomogram(
+    name: str, moved: bool, told: Mapping[str, Findings], identity: ResultIdentity
 ) -> None:
-    page = drawn(told[name], identity)
+    findings = told[name]
+    if not moved:
+        findings = replace(findings, scores=tuple(replace(score, contributions=()) for score in findings.scores))
+    page = drawn(findings, identity)
+    assert faults(page) == []
+    if name == "pair" and moved:  # what moved the numbers, and the clinical values, come first
+        assert says(page, "At 36 months: 82 % (69–91 %)")
+        assert "Total: 80 p" not in text_of(page) and "More of it is in the Structured Report." in text_of(page)
+        return
     assert says(page, "At 36 months: 82 % (69–91 %)")
     for axis in ("DL-prob: 0.62", "cT: 3", "CEA > 5 ng/mL: yes", "EMVI: yes", "Total: 80 p"):
         assert axis in text_of(page)

@@ -17,7 +17,18 @@ from dicom_templates.summary import build_summary, draw_summary, render_summary
 from dicom_templates.summary.frame import HEIGHT, WIDTH
 from dicom_templates.survival import event_free
 from pipelines.agreement import disagreements
-from pipelines.contract import Case, Code, Exam, Findings, Likelihood, Patient, Statement, TimePoint
+from pipelines.contract import (
+    Case,
+    Code,
+    Envelope,
+    Exam,
+    Findings,
+    Likelihood,
+    Patient,
+    PredictionSet,
+    Statement,
+    TimePoint,
+)
 from tests.dicom_templates.page_layout import faults, says, text_of
 from tests.summary_stories import identity as story_identity
 from tests.summary_stories import stories
@@ -26,7 +37,7 @@ MakeFindings = Callable[..., Findings]
 MakeExam = Callable[..., Exam]
 PageOf = Callable[[str], np.ndarray]
 STORIES = ("good response", "refused", "withheld", "out of envelope", "single exam", "four systems", "disagreement")
-SEVERAL = ("agreement", "disagreement", "refusal", "rescore")
+SEVERAL = ("agreement", "disagreement", "refer", "refusal", "rescore")
 AMBER, ROSE, YELLOW = (0xFF, 0xC2, 0x3D), (0xFF, 0x9D, 0xB0), (0xFF, 0xE1, 0x4D)
 TITLE_ROW = slice(0, 100)
 
@@ -109,9 +120,10 @@ def test_every_number_of_the_findings_is_on_the_page(told: Mapping[str, Findings
     expected += [signed(change.value) for change in changes(findings) if change.value is not None]
     for score in findings.scores:
         expected += [shown_percent(score.probability), shown_limits(score.lower, score.upper)]
-        expected += [f"{plain(one.share)} % (" for one in event_free(score) if one.horizon.months == 36]
+        if "More of it is in the Structured Report." not in words:
+            expected += [f"{plain(one.share)} % (" for one in event_free(score) if one.horizon.months == 36]
         expected += [shown_percent(one.inside_share) for one in score.explanations]
-        if score.nomogram is not None:
+        if score.nomogram is not None and "More of it is in the Structured Report." not in words:
             expected += [plain(round(axis.points, 1)) for axis in score.nomogram.axes]
             expected += [axis.value for axis in score.nomogram.axes] + [plain(round(score.nomogram.total, 1))]
     assert [number for number in expected if number not in words] == []
@@ -143,6 +155,42 @@ def test_a_category_is_given_in_its_published_words(told: Mapping[str, Findings]
     for score in told["agreement"].scores:
         first, _, what = codes.outcome(score.outcome).categories[score.category].meaning.partition(" of ")
         assert first in words and f"of {what}" in words
+
+
+@pytest.mark.parametrize("story", SEVERAL)
+def test_what_remains_possible_stands_below_each_number(told: Mapping[str, Findings], story: str) -> None:
+    findings = told[story]
+    page = drawn(findings, story_identity())
+    words = [text.words for text in page.texts]
+    referred = [score for score in findings.scores if score.possible is not None and score.possible.refer]
+    assert words.count("REFER") == len(referred)
+    for score in findings.scores:
+        whole, short = wording.possible_words(score), wording.possible_words(score, short=True)
+        assert whole in words or short in words
+    if findings.scores:
+        assert says(
+            page, "90 % confidence: in patients like the training cohort's, what comes true is wrongly ruled out"
+        )
+
+
+def test_a_referral_is_no_good_news_whatever_the_number(told: Mapping[str, Findings]) -> None:
+    page = drawn(told["refer"], story_identity())
+    words = [text.words for text in page.texts]
+    assert (words.count("refer"), words.count("favourable"), words.count("unfavourable")) == (2, 1, 0)
+    assert "High risk" in words  # the recurrence: high, and nothing ruled out
+
+
+def test_a_case_outside_the_envelope_is_referred_by_every_system(told: Mapping[str, Findings]) -> None:
+    both = PredictionSet(0.9, event=True, no_event=True)
+    outside = Envelope(False, ("the baseline volume of 62 cm³ is above the cohort's 95th percentile",))
+    scores = tuple(
+        replace(score, category=Likelihood.UNCERTAIN, envelope=outside, possible=both)
+        for score in told["agreement"].scores
+    )
+    page = drawn(replace(told["agreement"], scores=scores), story_identity())
+    assert faults(page) == []
+    words = [text.words for text in page.texts]
+    assert words.count("REFER") == 4 and words.count("Nothing is ruled out") >= 2
 
 
 def test_high_is_good_for_a_response_and_bad_for_a_risk(told: Mapping[str, Findings]) -> None:
@@ -287,3 +335,29 @@ def renamed(findings: Findings, name: str) -> Findings:
         for exam in (findings.case.baseline, findings.case.restaging)
     ]
     return replace(findings, case=Case(exams[0], exams[1]))
+
+
+@pytest.mark.parametrize("story", ["agreement", "disagreement", "refer", "rescore"])
+def test_what_moved_each_number_most_stands_with_its_value_in_the_same_panel(
+    told: Mapping[str, Findings], story: str
+) -> None:
+    page = drawn(told[story], story_identity())
+    for score in told[story].scores:
+        for one in score.contributions[:2]:
+            names = [text for text in page.texts if text.words == one.name.partition(" (")[0] or text.words == one.name]
+            values = [text for text in page.texts if text.words == one.value]
+            numbers = [text for text in page.texts if text.words == shown_percent(score.probability)]
+            assert any(
+                panel.holds(name.box) and panel.holds(value.box) and panel.holds(number.box)
+                for panel in page.panels
+                for name in names
+                for value in values
+                for number in numbers
+            ), one.name
+
+
+def test_names_of_columns_are_not_on_the_page_where_words_are(told: Mapping[str, Findings]) -> None:
+    lone = told["rescore"]
+    assert "pre_t2" not in text_of(drawn(lone, story_identity(2)))
+    silent = replace(lone, scores=tuple(replace(score, contributions=()) for score in lone.scores))
+    assert "pre_t2" in text_of(drawn(silent, story_identity(2)))

@@ -124,7 +124,7 @@ def test_a_profile_says_what_a_peer_gets_and_how(write) -> None:
             ["episode_gap_days = 300", "at least max_interval_days (400)"],
         ),
         ('[scoring]\ndevice = "gpu"', "scoring.device", ['"gpu"', '"auto", "cpu" or "cuda"']),
-        ('[scoring]\nsystems = ["rp_net"]', "scoring.systems[#1]", ['"rp_net"', '"signature_svm"']),
+        ('[scoring]\nsystems = ["radiomics"]', "scoring.systems[#1]", ['"radiomics"', '"signature_svm"']),
         ('[scoring]\nsystems = "signature_svm"', "scoring.systems", ["a list of scoring systems"]),
         ('[scoring]\nroi_pattern = "(gtv"', "scoring.roi_pattern", ['"(gtv"', "regular expression"]),
         ("[scoring]\nbundles = 3", "scoring.bundles", ["scoring.bundles = 3", "a folder in quotes"]),

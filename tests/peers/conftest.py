@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from node.demo import PATIENT, SEED
+from node.demo_patients import PATIENTS, SEED
 from pipelines.phantom.cohort import write_patient
 from tests.peers import real_run
 from tests.peers.scored import ScoredPair, scored_pair
@@ -20,7 +20,7 @@ SCORED = ("demo_every_kind", "real_every_kind", "with_masks", "without_masks", "
 def demo_every_kind(tmp_path_factory: pytest.TempPathFactory) -> ScoredPair:
     """The synthetic patient of `restage demo`, scored, with an object of every kind. Read only: all use the same."""
     folder = tmp_path_factory.mktemp("demo")
-    truth = write_patient(folder / "patient", SEED, PATIENT)
+    truth = write_patient(folder / "patient", SEED, PATIENTS[0].index)
     exams = folder / "patient" / truth.patient_id
     return scored_pair(exams / "baseline", exams / "restaging", folder / "results")
 

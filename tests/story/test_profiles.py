@@ -15,7 +15,7 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
-from node.demo import PATIENT, SEED
+from node.demo_patients import PATIENTS, SEED
 from node.standin import Archive, send_files
 from pipelines.phantom.cohort import write_patient
 from tests.running_node import NODE_TITLE, SENDER_TITLE, Destination, RunningNode, running_node
@@ -60,7 +60,7 @@ def delivered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Delivered]:
         for archive in archives.values():
             stack.callback(archive.close)
         peers = [Destination(name, name.upper(), archives[name].open(), more) for name, more in profiles.items()]
-        truth = write_patient(folder / "patients", SEED, PATIENT)
+        truth = write_patient(folder / "patients", SEED, PATIENTS[0].index)
         patient = folder / "patients" / truth.patient_id
         node = stack.enter_context(running_node(folder / "node", peers, "[results]\nphantom_scores = true"))
         images = [*files(patient / "baseline"), *files(patient / "restaging")]

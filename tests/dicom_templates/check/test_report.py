@@ -71,8 +71,8 @@ def test_what_was_built_passes_in_every_rendering(
 
 
 def test_every_number_has_its_place(findings: Findings) -> None:
-    """Six of the tumour and three changes, four lengths at each time, three of each prediction, three per horizon."""
-    assert len(expected_numbers(findings)) == 6 + 3 + 2 * 4 + 4 * 3 + (3 + 4) * 3
+    """Six of the tumour and three changes, four lengths at each time, four of each prediction, three per horizon."""
+    assert len(expected_numbers(findings)) == 6 + 3 + 2 * 4 + 4 * 4 + (3 + 4) * 3
 
 
 def test_a_number_in_another_group_is_found(report: Dataset, refuses: Refuses) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dicom_templates.boxes import Box
 from dicom_templates.summary.blocks import Block, draw_blocks
 
@@ -11,14 +13,7 @@ def placed(height: float, *blocks: tuple[str, Block | None]) -> dict[str, Box]:
     def named(name: str, block: Block | None) -> Block | None:
         if block is None:
             return None
-        return Block(
-            block.least,
-            block.wish,
-            lambda box: seen.__setitem__(name, box),
-            block.enough,
-            block.urgent,
-            block.optional,
-        )
+        return replace(block, draw=lambda box: seen.__setitem__(name, box))
 
     draw_blocks(Box(0, 100, 50, height), [named(name, block) for name, block in blocks], gap=10)
     return seen
@@ -48,6 +43,14 @@ def test_what_is_optional_is_left_out_first() -> None:
     must, may = block(60, 60), block(50, 50, optional=True)
     assert set(placed(100, ("may", may), ("must", must))) == {"must"}
     assert set(placed(130, ("may", may), ("must", must))) == {"may", "must"}
+
+
+def test_what_is_firm_stays_while_the_others_have_enough_though_they_are_not_comfortable() -> None:
+    must, may = block(20, 200, enough=60), block(50, 50, optional=True)
+    assert set(placed(120, ("must", must), ("may", may))) == {"must"}
+    firm = replace(may, firm=True)
+    assert set(placed(120, ("must", must), ("firm", firm), ("may", may))) == {"must", "firm"}
+    assert set(placed(115, ("must", must), ("firm", firm))) == {"must"}
 
 
 def test_gaps_grow_where_all_wishes_are_met() -> None:
