@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pipelines.contract import ClinicalRecord, TimePoint
 from pipelines.phantom.oracle import CohortTruth
@@ -60,3 +63,8 @@ class Cohort:
     def simulated(self) -> bool:
         """Whether any patient is simulated: the true probabilities are known, or planted masks lie beside an exam."""
         return self.truth is not None or any(patient.truth for patient in self.patients)
+
+    def places(self, patients: Iterable[CohortPatient]) -> NDArray[np.intp]:
+        """The rows of these patients among all, as ``truth`` has them."""
+        place = {patient.patient_id: row for row, patient in enumerate(self.patients)}
+        return np.array([place[patient.patient_id] for patient in patients], dtype=np.intp)

@@ -148,3 +148,12 @@ def _outside(record: ClinicalRecord, purpose: Purpose) -> Iterator[tuple[Item, s
 def _listed(words: Collection[str]) -> str:
     *others, last = sorted(words)
     return f"{', '.join(others)} or {last}" if others else last
+
+
+def out_of_scope(record: ClinicalRecord, system: str) -> str:
+    """What ``check_scope`` refuses a patient for, in words; '' where it does not."""
+    try:
+        check_scope(record, PURPOSES[system])
+    except InputUnfit as unfit:
+        return str(unfit)
+    return ""

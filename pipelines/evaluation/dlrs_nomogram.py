@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from pipelines.bundle import Bundle
 from pipelines.cohort.cut import PreparedPatient
-from pipelines.cohort.purpose import PURPOSES, check_scope
-from pipelines.contract import ClinicalRecord, InputUnfit, Nomogram, TimePoint
+from pipelines.cohort.purpose import out_of_scope
+from pipelines.contract import Nomogram, TimePoint
 from pipelines.evaluation.prediction import Numbers, Predicted, Prediction
 from pipelines.evaluation.stated_sets import stated_sets
 from pipelines.phantom.probabilities import InformationSet, Outcome
@@ -40,7 +40,7 @@ def cut_of(bundle: Bundle) -> DlrsCut:
 def predict(bundle: Bundle, prepared: Sequence[PreparedPatient], device: torch.device | str) -> Predicted:
     """Every model's predictions on a cohort cut by ``cut_of``; the system that the node uses computes them all."""
     system = DlrsNomogram(bundle, torch.device(device))
-    refused = tuple(patient.refusal or _scope(patient.patient.record) for patient in prepared)
+    refused = tuple(patient.refusal or out_of_scope(patient.patient.record, "dlrs_nomogram") for patient in prepared)
     rows = [row for row, reason in enumerate(refused) if not reason]
     exams = [from_entry(prepared[row].exams[TimePoint.BASELINE]) for row in rows]
     outside = np.zeros(len(prepared), dtype=bool)
@@ -65,20 +65,12 @@ def predict(bundle: Bundle, prepared: Sequence[PreparedPatient], device: torch.d
 
 def nomogram_of(bundle: Bundle, patient: PreparedPatient, device: torch.device | str) -> Nomogram | None:
     """The nomogram that the node would show of a patient, with the patient's points on it; None where refused."""
-    if patient.refusal or _scope(patient.patient.record):
+    if patient.refusal or out_of_scope(patient.patient.record, "dlrs_nomogram"):
         return None
     system = DlrsNomogram(bundle, torch.device(device))
     (values,) = system.covariates([from_entry(patient.exams[TimePoint.BASELINE])], [patient.patient.record])
     rule = system.matched(values)
     return None if rule is None else system.drawn(rule, values)
-
-
-def _scope(record: ClinicalRecord) -> str:
-    try:
-        check_scope(record, PURPOSES["dlrs_nomogram"])
-    except InputUnfit as unfit:
-        return str(unfit)
-    return ""
 
 
 def _strict(system: DlrsNomogram, rule: ModelRule, known: dict[int, Covariates], count: int) -> Prediction:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from pipelines.bundle import Bundle
 from pipelines.cohort.cut import PreparedPatient
-from pipelines.cohort.purpose import PURPOSES, check_scope
-from pipelines.contract import ClinicalRecord, InputUnfit, TimePoint
+from pipelines.cohort.purpose import out_of_scope
+from pipelines.contract import TimePoint
 from pipelines.evaluation.prediction import OWN_DICE, WITHOUT, Numbers, Predicted, Prediction
 from pipelines.evaluation.stated_sets import stated_sets
 from pipelines.masks.overlap import dice
@@ -54,7 +54,7 @@ def cut_of(bundle: Bundle) -> MultiRecCut:
 def predict(bundle: Bundle, prepared: Sequence[PreparedPatient], device: torch.device | str) -> Predicted:
     """Every model's predictions on a cohort cut by ``cut_of``; the system that the node uses computes them all."""
     system = MultiRecSystem(bundle, torch.device(device))
-    refused = tuple(patient.refusal or _scope(patient.patient.record) for patient in prepared)
+    refused = tuple(patient.refusal or out_of_scope(patient.patient.record, "multi_rec_net") for patient in prepared)
     rows = [row for row, reason in enumerate(refused) if not reason]
     exams = {row: from_entry(prepared[row].exams[TimePoint.BASELINE]) for row in rows}
     records = {row: prepared[row].patient.record for row in rows}
@@ -212,11 +212,3 @@ def _masks(asked: _Asked, variant: Variant) -> dict[int, NDArray[np.bool_]]:
         if said is not None and said.mask is not None:
             found |= {row: said.mask[index] >= TRUE_AT for index, row in enumerate(rows)}
     return found
-
-
-def _scope(record: ClinicalRecord) -> str:
-    try:
-        check_scope(record, PURPOSES["multi_rec_net"])
-    except InputUnfit as unfit:
-        return str(unfit)
-    return ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,19 +12,18 @@ from numpy.typing import NDArray
 
 from pipelines.bundle import Bundle
 from pipelines.cohort.cut import PreparedPatient
-from pipelines.cohort.purpose import PURPOSES, check_scope
-from pipelines.contract import ClinicalRecord, Envelope, InputUnfit, Item, TimePoint
+from pipelines.cohort.purpose import out_of_scope
+from pipelines.contract import Envelope, Item, TimePoint
+from pipelines.evaluation.fallback import Candidate, Candidates, spread
 from pipelines.evaluation.prediction import NODE, OWN_DICE, WITHOUT, Numbers, Predicted, Prediction
-from pipelines.evaluation.stated_sets import stated_sets
 from pipelines.masks.overlap import dice
-from pipelines.phantom.probabilities import InformationSet, Outcome
+from pipelines.phantom.probabilities import Outcome
 from pipelines.systems import rp_bundle
-from pipelines.systems.rp_bundle import RpStage
 from pipelines.systems.rp_cut import RpCut
-from pipelines.systems.rp_models import ALONE, FALLBACK, FUSED, FUSED_MARKERS_MEASURED, logit_name
+from pipelines.systems.rp_models import ALONE, FALLBACK, FUSED, logit_name
 from pipelines.systems.rp_net import PairsRead, RpNetResponse
 from pipelines.systems.signature_inputs import Sequence as MrSequence
-from pipelines.systems.signature_svm import Assessed, category
+from pipelines.systems.signature_svm import Assessed
 from pipelines.systems.signature_table import Table
 
 AT_ONCE = 64
@@ -50,22 +48,24 @@ def cut_of(bundle: Bundle) -> RpCut:
 def predict(bundle: Bundle, prepared: Sequence[PreparedPatient], device: torch.device | str) -> Predicted:
     """Every model's predictions on a cohort cut by ``cut_of``; the system that the node uses computes them all."""
     system = RpNetResponse(bundle, torch.device(device))
-    refused = tuple(patient.refusal or _out_of_scope(patient.patient.record) for patient in prepared)
+    refused = tuple(patient.refusal or out_of_scope(patient.patient.record, "rp_net") for patient in prepared)
     rows = np.array([row for row, reason in enumerate(refused) if not reason], dtype=np.intp)
     envelopes = {int(row): system.envelope(prepared[row].exams, prepared[row].patient.record) for row in rows}
     outside = np.zeros(len(prepared), dtype=bool)
     outside[rows] = [not envelope.inside for envelope in envelopes.values()]
     table, overlap = _read(system, [prepared[int(row)] for row in rows])
     scored = _Scored(system, table, rows, len(prepared), envelopes)
-    default, why = _default(scored)
+    candidates = scored.candidates
+    default, why = candidates.default()
+    alone = [candidates.prediction(name) for name in candidates.names]
     return Predicted(
         system=bundle.manifest.system,
         default=default,
-        predictions=(*(_prediction(scored, name) for name in scored.names), _node(scored), *_hidden(scored)),
+        predictions=(*alone, candidates.node(), *_hidden(scored)),
         refused=refused,
         outside=outside,
         features={name: _spread(scored, values) for name, values in (*_columns(table), *overlap.items())},
-        used=tuple(stage.model.model if stage else "" for stage in scored.first(FALLBACK)),
+        used=candidates.used,
         why_default=why,
         groups=_groups(scored),
     )
@@ -73,7 +73,7 @@ def predict(bundle: Bundle, prepared: Sequence[PreparedPatient], device: torch.d
 
 @dataclass(frozen=True)
 class _Scored:
-    """Every stage of the bundle on the patients in ``rows`` of the ``count`` of a cohort; ``envelopes`` by row.
+    """The bundle and the patients in ``rows`` of the ``count`` of a cohort; ``envelopes`` by row.
 
     ``table``: of the patients in ``rows``; None where there is nobody.
     """
@@ -85,33 +85,15 @@ class _Scored:
     envelopes: Mapping[int, Envelope]
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """The bundle's models, in its order."""
-        return tuple(dict.fromkeys(stage.model.model for stage in self.system.stages))
-
-    def stages(self, models: Sequence[str]) -> list[RpStage]:
-        """The stages of these models, in the order in which the node tries them."""
-        return [stage for model in models for stage in self.system.stages if stage.model.model == model]
-
-    @cached_property
-    def assessed(self) -> Mapping[str, Assessed]:
-        """By the stage's key, each (n,) of the whole cohort."""
-        found = {}
+    def candidates(self) -> Candidates:
+        """Every final stage of the bundle on these patients."""
+        found = []
         for stage in self.system.stages:
-            values = np.full((3, self.count), np.nan)
-            if self.table is not None:
-                own = self.system.assess(stage, self.table)
-                values[:, self.rows] = own.probability, own.lower, own.upper
-            found[stage.model.key] = Assessed(*values)
-        return found
-
-    def first(self, models: Sequence[str]) -> list[RpStage | None]:
-        """(n,): of each patient the first stage of these models that has all inputs, as the node does it."""
-        chosen: list[RpStage | None] = [None] * self.count
-        for stage in self.stages(models):
-            for row in np.flatnonzero(np.isfinite(self.assessed[stage.model.key].probability)):
-                chosen[row] = chosen[row] or stage
-        return chosen
+            none = Assessed(*np.full((3, 0), np.nan))
+            assessed = none if self.table is None else self.system.assess(stage, self.table)
+            whole = spread(assessed, self.rows, self.count)
+            found.append(Candidate(stage.model.model, bool(stage.model.markers), stage.thresholds, whole))
+        return Candidates(Outcome.COMPLETE_RESPONSE, tuple(found), FALLBACK, self.envelopes, self.count)
 
     def without(self, hidden: Sequence[str]) -> _Scored:
         """The same patients with these columns unknown; those who never had them all are left out."""
@@ -168,70 +150,14 @@ def _given(cut: RpCut, patient: PreparedPatient, when: TimePoint) -> NDArray[np.
     return np.zeros_like(outline) if when in patient.beds else outline
 
 
-def _default(scored: _Scored) -> tuple[str, str]:
-    """The model that the node uses first, or the next of them where that one covers nobody; and why, in words."""
-    held = [name for name in FALLBACK if name in scored.names]
-    usual = held[0] if held else FUSED_MARKERS_MEASURED
-    for name in held:
-        if any(scored.first((name,))):
-            words = f"{usual} covers nobody here, so the report is about {name}, which the node uses in its place."
-            return name, "" if name == usual else words
-    return usual, ""
-
-
-def _out_of_scope(record: ClinicalRecord) -> str:
-    try:
-        check_scope(record, PURPOSES["rp_net"])
-    except InputUnfit as unfit:
-        return str(unfit)
-    return ""
-
-
-def _prediction(scored: _Scored, name: str) -> Prediction:
-    """A model by the first of its subsets that a patient has, and that subset's threshold."""
-    marked = any(stage.model.markers for stage in scored.stages((name,)))
-    shown = InformationSet.PAIR_CLINICAL if marked else InformationSet.PAIR
-    return _by_first(scored, name, scored.stages((name,)), shown)
-
-
-def _node(scored: _Scored) -> Prediction:
-    """What the node shows: of each patient the first of ``FALLBACK`` that has all inputs."""
-    models = [name for name in FALLBACK if name in scored.names]
-    words = f"{NODE}: of each patient the first of {', '.join(models)} that has its inputs, as the node shows it"
-    found = _by_first(scored, NODE, scored.stages(models), InformationSet.PAIR_CLINICAL)
-    return replace(found, about=words)
-
-
 def _hidden(scored: _Scored) -> Iterator[Prediction]:
     """Models from which inputs are hidden, of the patients who have them."""
     for name, (model, columns) in HIDDEN.items():
         if scored.table is None or not set(columns) <= set(scored.table.names):
             continue
-        less = scored.without(columns)
-        found = _node(less) if model == NODE else _prediction(less, model)
+        less = scored.without(columns).candidates
+        found = less.node() if model == NODE else less.prediction(model)
         yield replace(found, model=name, about="", categories=None)
-
-
-def _by_first(scored: _Scored, name: str, stages: Sequence[RpStage], shown: InformationSet) -> Prediction:
-    probability, threshold = np.full((2, scored.count), np.nan)
-    categories = np.full(scored.count, "", dtype="<U16")
-    thresholds: list[Mapping[str, float] | None] = [None] * scored.count
-    for stage in reversed(stages):  # the first is written last, over the others
-        own = scored.assessed[stage.model.key]
-        for row in np.flatnonzero(np.isfinite(own.probability)):
-            limits = (float(own.lower[row]), float(own.upper[row]))
-            probability[row], threshold[row] = own.probability[row], stage.thresholds["youden"]
-            thresholds[row] = stage.thresholds
-            categories[row] = category(float(probability[row]), limits, stage.thresholds, scored.envelopes[int(row)])
-    return Prediction(
-        model=name,
-        outcome=Outcome.COMPLETE_RESPONSE,
-        shown=shown,
-        probability=probability,
-        threshold=float(stages[0].thresholds["youden"]) if len(stages) == 1 else threshold,
-        categories=categories if name == NODE else None,
-        sets=stated_sets(probability, thresholds),
-    )
 
 
 def _columns(table: Table | None) -> Iterator[tuple[str, Numbers]]:

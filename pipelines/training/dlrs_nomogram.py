@@ -127,8 +127,7 @@ def oracle_shares(
     """Of simulated patients: the share of its oracle's C-index over 0.5 that each image model reaches out of fold."""
     if cohort.truth is None:
         return {}
-    place = {patient.patient_id: row for row, patient in enumerate(cohort.patients)}
-    rows = np.array([place[patient.patient.patient_id] for patient in patients])
+    rows = cohort.places(one.patient for one in patients)
     events = cohort.truth.events(outcome)
     assert events is not None
     shares = {}

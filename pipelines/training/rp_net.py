@@ -36,11 +36,12 @@ from pipelines.training.curves import compact
 from pipelines.training.fit import Run
 from pipelines.training.kept import Kept
 from pipelines.training.provenance import cohort_words, provenance
+from pipelines.training.responders import demand_enough
 from pipelines.training.rp_networks import Plan, TrainedNetworks, size_of, train_networks
 from pipelines.training.rp_settings import RpSettings, rp_settings
 from pipelines.training.rp_stages import Learning, Stages, fit_stages
 from pipelines.training.settings import Progress, TrainingSettings, fixed_random_state
-from pipelines.training.signature_networks import Labels, enough
+from pipelines.training.signature_networks import Labels
 from pipelines.training.signature_stages import truth_of
 
 PURPOSE = PURPOSES["rp_net"]
@@ -89,7 +90,7 @@ def train_prepared(
     settings, own = how
     patients = [patient for patient in prepared if not patient.refusal]
     labels = outcomes(patients)
-    _demand_enough(cohort, prepared, labels, own)
+    demand_enough(cohort, prepared, labels, PURPOSE, (own.folds, INNER_FOLDS))
     folds = patient_folds([p.patient for p in patients], labels.tolist(), own.folds, settings.seed)
     keep = Kept.beside(out)
     with fixed_random_state(settings.seed, settings.threads):
@@ -97,7 +98,7 @@ def train_prepared(
         networks = train_networks(patients, plan, Run(settings.device, keep, progress))
     said = {sequence: np.repeat(logit[:, None], own.views, axis=1) for sequence, logit in networks.logits.items()}
     table = table_of(said, [p.exams for p in patients], [p.patient.record for p in patients], views=True)
-    truth = truth_of(cohort.truth, _places(cohort, patients), Outcome.COMPLETE_RESPONSE)
+    truth = truth_of(cohort.truth, cohort.places(one.patient for one in patients), Outcome.COMPLETE_RESPONSE)
     learning = Learning(table, labels, folds, settings.seed, own.refits, truth, own.costs, progress)
     stages = fit_stages(learning, models(_measured(table)))
     training = _training(patients, prepared, folds, how, networks)
@@ -110,24 +111,6 @@ def train_prepared(
 def outcomes(patients: Sequence[PreparedPatient]) -> Labels:
     """Complete response of each patient; those of a cohort without ``problems`` are all known."""
     return np.array([bool(patient.patient.complete_response) for patient in patients], dtype=bool)
-
-
-def _demand_enough(cohort: Cohort, prepared: Sequence[PreparedPatient], labels: Labels, own: RpSettings) -> None:
-    """Every outcome needs patients in every fold, inner folds included."""
-    folds = max(own.folds, INNER_FOLDS)
-    if enough(labels, folds, INNER_FOLDS):
-        return
-    refused = [f"{p.patient.patient_id}: {p.refusal}" for p in prepared if p.refusal]
-    words = [
-        f"column '{PURPOSE.outcome_column}': {count} usable patients have {value}, {2 * folds} are needed"
-        for value, count in ((1, int(labels.sum())), (0, int((~labels).sum())))
-    ]
-    raise CohortError(cohort.folder / FILE, [*words, *refused])
-
-
-def _places(cohort: Cohort, patients: Sequence[PreparedPatient]) -> NDArray[np.intp]:
-    place = {patient.patient_id: row for row, patient in enumerate(cohort.patients)}
-    return np.array([place[patient.patient.patient_id] for patient in patients], dtype=np.intp)
 
 
 def _measured(table: Table) -> tuple[str, ...]:

@@ -35,8 +35,9 @@ from pipelines.training.fit import Run
 from pipelines.training.imagenet import read_checkpoint, words_of
 from pipelines.training.kept import Kept
 from pipelines.training.provenance import cohort_words, provenance
+from pipelines.training.responders import demand_enough
 from pipelines.training.settings import Progress, TrainingSettings, fixed_random_state
-from pipelines.training.signature_networks import Labels, Plan, TrainedNetworks, enough, train_networks
+from pipelines.training.signature_networks import Labels, Plan, TrainedNetworks, train_networks
 from pipelines.training.signature_settings import SignatureSettings, signature_settings
 from pipelines.training.signature_stages import Learning, Stages, fit_stages, truth_of
 
@@ -85,7 +86,7 @@ def train_prepared(
     settings, own = how
     patients = [patient for patient in prepared if not patient.refusal]
     labels = outcomes(patients)
-    _demand_enough(cohort, prepared, labels, own)
+    demand_enough(cohort, prepared, labels, PURPOSE, (own.folds, INNER_FOLDS))
     people = [p.patient for p in patients]
     network_folds = patient_folds(people, labels.tolist(), own.folds, settings.seed)
     # The machines are judged out of fold in the paper's way too, where one network has seen everybody.
@@ -96,7 +97,7 @@ def train_prepared(
         plan = Plan(labels, network_folds, settings.seed, own, checkpoint)
         networks = train_networks(patients, plan, Run(settings.device, keep, progress))
     table = table_of(networks.signatures, [p.exams for p in patients], [p.patient.record for p in patients], views=True)
-    truth = truth_of(cohort.truth, _places(cohort, patients))
+    truth = truth_of(cohort.truth, cohort.places(one.patient for one in patients))
     learning = Learning(table, labels, folds, settings.seed, own.refits, truth, own.grid, progress)
     stages = fit_stages(learning, [v for v in variants(_measured(table)) if own.compared or not v.compared_only])
     training = _training(patients, prepared, folds, how, networks) | {"first_weights": words_of(checkpoint)}
@@ -110,24 +111,6 @@ def train_prepared(
 def outcomes(patients: Sequence[PreparedPatient]) -> Labels:
     """Good response of each patient; those of a cohort without ``problems`` are all known."""
     return np.array([bool(patient.patient.good_response) for patient in patients], dtype=bool)
-
-
-def _demand_enough(cohort: Cohort, prepared: Sequence[PreparedPatient], labels: Labels, own: SignatureSettings) -> None:
-    """Every outcome needs patients in every fold, inner folds included."""
-    folds = max(own.folds, INNER_FOLDS)
-    if enough(labels, folds, INNER_FOLDS):
-        return
-    refused = [f"{p.patient.patient_id}: {p.refusal}" for p in prepared if p.refusal]
-    words = [
-        f"column 'good_response': {count} usable patients have {value}, {2 * folds} are needed"
-        for value, count in ((1, int(labels.sum())), (0, int((~labels).sum())))
-    ]
-    raise CohortError(cohort.folder / FILE, [*words, *refused])
-
-
-def _places(cohort: Cohort, patients: Sequence[PreparedPatient]) -> NDArray[np.intp]:
-    place = {patient.patient_id: row for row, patient in enumerate(cohort.patients)}
-    return np.array([place[patient.patient.patient_id] for patient in patients], dtype=np.intp)
 
 
 def _measured(table: Table) -> tuple[str, ...]:

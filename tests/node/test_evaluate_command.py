@@ -34,7 +34,7 @@ def test_it_hands_on_every_option_and_says_where_the_report_is(tmp_path: Path, m
 
 
 def test_what_cannot_be_judged_is_one_line_and_exit_code_3(tmp_path: Path) -> None:
-    save_bundle(tmp_path / "bundle", manifest(system="rp_net"), {})
+    save_bundle(tmp_path / "bundle", manifest(system="radiomics"), {})
     where = ["--cohort", str(tmp_path), "--out", str(tmp_path / "report"), "--device", "cpu"]
     for bundle, said in (("nothing", "does not exist"), ("bundle", "which nothing here judges")):
         done = runner.invoke(app, ["evaluate", str(tmp_path / bundle), *where])

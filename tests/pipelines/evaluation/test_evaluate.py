@@ -91,8 +91,8 @@ def test_what_cannot_be_finished_leaves_the_earlier_report(tmp_path: Path, monke
 
 
 def test_a_bundle_that_nothing_judges_is_named(tmp_path: Path) -> None:
-    save_bundle(tmp_path / "bundle", manifest(system="rp_net"), {})
-    with pytest.raises(BundleError, match="'rp_net', which nothing here judges"):
+    save_bundle(tmp_path / "bundle", manifest(system="radiomics"), {})
+    with pytest.raises(BundleError, match="'radiomics', which nothing here judges"):
         evaluate(Evaluation(tmp_path / "bundle", tmp_path, tmp_path / "report", "cpu"))
 
 

@@ -36,7 +36,7 @@ def test_an_underestimated_response_of_real_patients_names_no_truth() -> None:
     judged = judged_response(60)
     real = replace(judged, cohort=replace(judged.cohort, truth=None))
     words = misjudged(real, scaled(real, 1 / 6))
-    assert words.startswith("The chance of response is underestimated by about")
+    assert words.startswith("The chance of good response is underestimated by about")
     assert "true" not in words
 
 
