@@ -22,6 +22,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _together(item: pytest.Item) -> str:
+    if item.path.parent.name == "viewer":  # one viewer at a time, beside the tests of the first pair that it shows
+        return MADE_ONCE[0]
     asked = {*getattr(item, "fixturenames", ())}
     if hasattr(item, "callspec"):
         asked |= {value for value in item.callspec.params.values() if isinstance(value, str)}

@@ -27,9 +27,8 @@ def patient_folds(
     """The fold of each patient, 0 … count − 1.
 
     ``strata``: a label per patient, the outcome as a rule (a bool or a word: what prints alike is alike). Within each
-    (label, site) patients are shuffled and dealt in turn; the deal goes on from one site to the next, then from one
-    label to the next, so that folds differ by one patient of each label at most, however small the sites are. All rows
-    of one patient ID get one fold, whatever their site and label.
+    (site, label) patients are shuffled and dealt in turn; the deal goes on from one to the next, so that folds differ
+    by one patient at most. All rows of one patient ID get one fold, whatever their site and label.
 
     Raises
     ------
@@ -76,8 +75,8 @@ def folds_digest(patients: Sequence[CohortPatient], folds: NDArray[np.intp]) -> 
 
 
 def _shuffled(patients: Sequence[CohortPatient], strata: Sequence[Hashable], seed: int) -> list[list[str]]:
-    """Patient IDs by (label, site), each group in an order that depends on its key and the seed alone."""
-    keys = {p.patient_id: (repr(label), p.site) for p, label in zip(patients, strata, strict=True)}
+    """Patient IDs by (site, label), each group in an order that depends on its key and the seed alone."""
+    keys = {p.patient_id: (p.site, repr(label)) for p, label in zip(patients, strata, strict=True)}
     groups: dict[tuple[str, str], list[str]] = {}
     for patient_id in sorted(keys):
         groups.setdefault(keys[patient_id], []).append(patient_id)
