@@ -25,6 +25,8 @@ from pipelines.contract import ModelIdentity
 
 MANIFEST = "manifest.json"
 FORMAT = 1
+CALIBRATION = "calibration"
+"""Where a manifest's ``training`` says on whom the bundle was calibrated, if it was."""
 UNRECORDED = "unknown"
 """What a manifest counts those patients under of whom a therapy or histology was not recorded."""
 
@@ -66,6 +68,12 @@ class Manifest:
     metrics: Mapping[str, Any]
     training: Mapping[str, Any]
     files: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def learnt_from(self) -> tuple[str, ...]:
+        """The digests of the cohorts that it was trained and calibrated on."""
+        calibrated = self.training.get(CALIBRATION)
+        return (self.cohort_digest, *((calibrated["cohort_digest"],) if calibrated else ()))
 
 
 @dataclass(frozen=True)

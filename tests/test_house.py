@@ -68,7 +68,11 @@ PLACES: Mapping[str, set[str]] = {
     "monai": {"pipelines"},
     "sklearn": {"pipelines"},
     "safetensors": {"pipelines.bundle", "pipelines.training.kept"},  # the second: half-trained networks
-    "lifelines": {"pipelines.evaluation", "pipelines.training"},  # Cox models are fitted, and judged
+    "lifelines": {
+        "pipelines.calibration",
+        "pipelines.evaluation",
+        "pipelines.training",
+    },  # Cox models are fitted, judged
     "statsmodels": {"pipelines.evaluation", "pipelines.training"},
     "dcurves": {"pipelines.evaluation"},
     "shap": set(),  # tests compare the exact values with it
@@ -97,7 +101,7 @@ PLACES: Mapping[str, set[str]] = {
         "node.check",
     },
     "pydantic": {"node.config", "node.config_errors", "node.series_rule"},
-    "typer": {"node.__main__", "node.clinical_commands", "node.evaluate_command"},
+    "typer": {"node.__main__", "node.calibrate_command", "node.clinical_commands", "node.evaluate_command"},
     "rich": {"node.__main__", "node.check", "node.classified", "node.demo", "node.progress", "node.status"},
 }
 # Where torch.load may stand, with weights_only=True: others publish their weights in no other format.
@@ -108,6 +112,7 @@ FORBIDDEN_LIBRARIES = {"pickle", "cPickle", "dill", "joblib", "cloudpickle", "ma
 LATE_IMPORTS: Mapping[str, str] = {
     "node.__main__": "each verb imports what it runs: `status` must not pay for torch",
     "node.clinical_commands": "as node.__main__, of which it is a part",
+    "node.calibrate_command": "as node.__main__, of which it is a part",
     "node.evaluate_command": "as node.__main__, of which it is a part",
     "node.app": "the worker alone pays for torch, and it is started from here",
 }

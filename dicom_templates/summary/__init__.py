@@ -6,6 +6,8 @@ its pixels and says so.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
@@ -17,13 +19,15 @@ from dicom_templates.page import Page
 from dicom_templates.secondary_capture import Capture, build_capture
 from dicom_templates.sources import reported_exam, study_header
 from dicom_templates.summary.adc import adc_block
-from dicom_templates.summary.blocks import Block, draw_blocks
+from dicom_templates.summary.blocks import Block, draw_blocks, least_height
 from dicom_templates.summary.changes import changes_block, reported_block
 from dicom_templates.summary.conflict import conflict_block, conflicts
+from dicom_templates.summary.envelope import all_outside, envelope_block
 from dicom_templates.summary.frame import HEIGHT, MARGIN, WIDTH, draw_footer, draw_header, footer_top
 from dicom_templates.summary.pictures import draw_pictures
 from dicom_templates.summary.response import response_block, responses
 from dicom_templates.summary.risk import ABOVE, risk_block, risks
+from dicom_templates.summary.room import LEVELS, TOLD_ABOVE, Room
 from dicom_templates.summary.statements import (
     clinical_block,
     inputs_block,
@@ -65,20 +69,26 @@ def draw_summary(page: Page, findings: Findings, identity: ResultIdentity) -> No
     needed = sum(block.least + 16 for block in below if block is not None)
     y = draw_pictures(page, left.top(left.height - needed), findings)
     draw_blocks(left.below(y + 8), below)
-    draw_blocks(right, _right(page, right.width, findings, identity))
+    for room in TOLD_ABOVE if all_outside(findings) else LEVELS:
+        told = _right(page, right.width, (findings, identity), room)
+        if least_height(told) <= right.height:
+            break
+    draw_blocks(right, told)
     draw_footer(page, findings, identity)
 
 
-def _right(page: Page, width: float, findings: Findings, identity: ResultIdentity) -> tuple[Block | None, ...]:
+def _right(page: Page, width: float, told: tuple[Findings, ResultIdentity], room: Room) -> tuple[Block | None, ...]:
     """The blocks of the right-hand column, from top to bottom."""
+    findings, identity = told
     about_risk = conflicts(findings, risks(findings))
-    told = {*about_risk, *conflicts(findings, responses(findings)), *_told(findings, identity)}
+    elsewhere = {*about_risk, *conflicts(findings, responses(findings)), *_told(findings, identity)}
     return (
-        response_block(page, width, findings),
-        conflict_block(page, about_risk, ABOVE),
-        risk_block(page, width, findings),
+        envelope_block(page, width, findings, room),
+        response_block(page, width, findings, room),
+        conflict_block(page, width, about_risk, ABOVE),
+        risk_block(page, width, findings, room if about_risk else replace(room, heads=True)),
         None if findings.scores else none_block(page, width, findings),
-        statement_block(page, width, findings, frozenset(told)),
+        statement_block(page, width, findings, frozenset(elsewhere)),
         clinical_block(page, findings.scores),
         adc_block(page, findings),
         inputs_block(page, width, findings.scores),

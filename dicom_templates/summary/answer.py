@@ -16,8 +16,10 @@ from dicom_templates.palette import Ink, Style
 from pipelines.contract import Likelihood, Score
 
 SHORT, MIDDLE, TALL = 110.0, 124.0, 150.0  # heights of a head with one, two or three lines below the large words
-_BLOCK = 118.0
-_REASON = palette.SMALL.with_ink(Ink.TEXT)
+_BLOCK, _AFTER = 118.0, 18.0
+BESIDE = _BLOCK + _AFTER
+"""Of a panel's width, what the words of its head do not have."""
+REASON = palette.SMALL.with_ink(Ink.TEXT)
 _SYMBOL = Style(60, Ink.ON_BRIGHT, bold=True)
 
 
@@ -83,7 +85,7 @@ def draw_answer(page: Page, box: Box, said: Answer) -> None:
     symbol = Box(block.x, block.y + 4, block.width, block.height - 34)
     page.centred(symbol, said.tone.symbol, _SYMBOL.with_ink(said.tone.ink))
     page.centred(Box(block.x, block.bottom - 33, block.width, 28), said.tone.word, _label(page, said.tone, block))
-    x = block.right + 18
+    x = block.right + _AFTER
     width = box.right - x
     page.fitted(x, box.y - 5, said.above, palette.SMALL.with_ink(Ink.SOFT), width)
     if len(said.large) > 1:
@@ -95,7 +97,8 @@ def draw_answer(page: Page, box: Box, said: Answer) -> None:
     style = page.largest(said.large[0], palette.ANSWER.sized(52), width, 30)
     page.text(x, box.y + 14 + (52 - style.size) / 2, said.large[0], style)
     fits = page.measure(said.below, palette.BODY) <= width
-    small = palette.BODY if fits else _REASON if said.height == TALL else palette.TICK
+    roomy = said.height == TALL or page.measure(said.below, REASON) <= width
+    small = palette.BODY if fits else REASON if roomy else palette.TICK
     page.paragraph(Box(x, box.y + 75, width, said.height - 74), said.below, small)
 
 

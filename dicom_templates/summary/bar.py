@@ -9,10 +9,12 @@ from dicom_templates.boxes import Box
 from dicom_templates.identity import PHANTOM
 from dicom_templates.page import Page
 from dicom_templates.palette import Ink
+from dicom_templates.summary.room import FULL, NONE, SCANT
 from pipelines.contract import Score
 
 BAR = 22.0
 SMALLEST = 15.0  # a model's name may get this small before it is cut
+_UNRELIABLE = "OUTSIDE the training envelope: not reliable"
 _FLAG = palette.CHIP.sized(15.5)
 
 
@@ -59,10 +61,15 @@ def used_words(score: Score) -> str:
     return f"{wording.exams_used(score)}{inside}"
 
 
-def outside_lines(page: Page, score: Score, width: float, most: int = 5) -> tuple[str, ...]:
-    """Why the number is not reliable, in lines for :func:`draw_outside`; none where it is."""
-    if score.envelope.inside:
+def outside_lines(page: Page, score: Score, width: float, most: int = FULL) -> tuple[str, ...]:
+    """Why the number is not reliable, in lines for :func:`draw_outside`; none where it is.
+
+    In a single line there is no room for the reason: it says so much, and the report the rest.
+    """
+    if score.envelope.inside or most == NONE:
         return ()
+    if most == SCANT:
+        return (_UNRELIABLE,)
     return tuple(page.clipped(wording.envelope_sentence(score), palette.CHIP, width - 20, most))
 
 
@@ -76,4 +83,5 @@ def draw_outside(page: Page, box: Box, lines: tuple[str, ...]) -> None:
         return
     page.rectangle(box.top(outside_height(lines) - 8), Ink.AMBER)
     for number, line in enumerate(lines):
-        page.text(box.x + 10, box.y + 2 + number * palette.CHIP.line, line, palette.CHIP)
+        style = page.largest(line, palette.CHIP, box.width - 20, SMALLEST)
+        page.fitted(box.x + 10, box.y + 2 + number * palette.CHIP.line, line, style, box.width - 20)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from dicom_templates.boxes import Box
 
+GAP = 16.0
+_LEAST_GAP = 5.0
 _MOST_GAP = 22.0  # by which the gaps grow where all wishes are met
 
 
@@ -27,13 +29,21 @@ class Block:
     firm: bool = False
 
 
-def draw_blocks(box: Box, blocks: Sequence[Block | None], gap: float = 16.0) -> None:
-    """The blocks from top to bottom, sharing what is left of the box beyond their least heights.
+def least_height(blocks: Sequence[Block | None], gap: float = GAP) -> float:
+    """What the blocks need that are never left out."""
+    needed = [block.least for block in blocks if block is not None and not block.optional]
+    return sum(needed) + gap * max(0, len(needed) - 1)
+
+
+def draw_blocks(box: Box, blocks: Sequence[Block | None], gap: float = GAP) -> None:
+    """The blocks from top to bottom, sharing what is left of the box beyond their least heights;
+    closer to each other than ``gap`` where even these are too much.
 
     Optional blocks are kept, in order, while the others are comfortable; firm ones while these have enough.
     """
     kept = _fitting(box.height, [block for block in blocks if block is not None], gap)
     heights = [block.least for block in kept]
+    gap = max(_LEAST_GAP, min(gap, (box.height - sum(heights)) / max(1, len(kept) - 1)))
     spare = box.height - gap * max(0, len(kept) - 1) - sum(heights)
     enough = [_enough(block) for block in kept]
     first = [block.wish if block.urgent else least for block, least in zip(kept, enough, strict=True)]

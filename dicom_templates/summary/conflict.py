@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from dicom_templates import wording
 from dicom_templates.boxes import Box
 from dicom_templates.page import Page
 from dicom_templates.palette import Ink
-from dicom_templates.summary.answer import DISAGREEMENT, TALL, Answer, draw_answer
+from dicom_templates.summary.answer import BESIDE, DISAGREEMENT, REASON, SHORT, TALL, Answer, draw_answer
 from dicom_templates.summary.blocks import Block
 from pipelines.contract import Code, Findings, Score, Statement
 
@@ -35,11 +36,13 @@ def conflict_answer(stated: Sequence[Statement], above: str) -> Answer:
     return Answer(DISAGREEMENT, above, ("SYSTEMS DISAGREE",), words[0].upper() + words[1:], TALL)
 
 
-def conflict_block(page: Page, stated: Sequence[Statement], above: str) -> Block | None:
+def conflict_block(page: Page, width: float, stated: Sequence[Statement], above: str) -> Block | None:
     """A panel of its own, where the numbers in question stand in several panels; None without a disagreement."""
     if not stated:
         return None
     head = conflict_answer(stated, above)
+    if page.measure(head.below, REASON) <= width - 2 * _PAD - BESIDE:
+        head = replace(head, height=SHORT)
     height = head.height + 2 * _PAD
 
     def draw(box: Box) -> None:

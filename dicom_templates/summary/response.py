@@ -24,6 +24,7 @@ from dicom_templates.summary.blocks import Block
 from dicom_templates.summary.conflict import conflict_answer, conflicts
 from dicom_templates.summary.contributions import ENOUGH, MOST, draw_moved, moved_height, rows_in
 from dicom_templates.summary.possible import draw_possible, made_words
+from dicom_templates.summary.room import ROOMY, Room
 from pipelines.contract import Findings, Score
 
 _ABOVE = "RESPONSE TO THERAPY: a high probability is good"
@@ -41,7 +42,7 @@ def responses(findings: Findings) -> tuple[Score, ...]:
     return tuple(score for score in ordered if codes.outcome(score.outcome).favourable)
 
 
-def response_block(page: Page, width: float, findings: Findings) -> Block | None:
+def response_block(page: Page, width: float, findings: Findings, room: Room = ROOMY) -> Block | None:
     """The panel, as high as its rows need; None where no response was predicted."""
     scores = responses(findings)
     if not scores:
@@ -49,7 +50,7 @@ def response_block(page: Page, width: float, findings: Findings) -> Block | None
     shown = scores[:_MOST_ROWS]
     stated = conflicts(findings, scores)
     head = conflict_answer(stated, _ABOVE) if stated else answer(shown, _ABOVE)
-    notes = [outside_lines(page, score, width - 2 * _PAD) for score in shown]
+    notes = [outside_lines(page, score, width - 2 * _PAD, room.notes) for score in shown]
     more = f"{len(scores) - _MOST_ROWS} more systems are in the Structured Report." if len(scores) > _MOST_ROWS else ""
     height = 2 * _PAD + head.height + _GAP + sum(_ROW + outside_height(note) for note in notes) + palette.TICK.line
     height += palette.SMALL.line if more else 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dicom_templates import codes, palette, wording
 from dicom_templates.boxes import Box
@@ -26,6 +26,7 @@ from dicom_templates.summary.contributions import ENOUGH, MOST, draw_moved, move
 from dicom_templates.summary.curve import draw_curve
 from dicom_templates.summary.nomogram import draw_nomogram
 from dicom_templates.summary.possible import draw_possible, made_words
+from dicom_templates.summary.room import ROOMY, Room
 from pipelines.contract import Findings, Score
 
 ABOVE = "RISK: a high probability is bad"
@@ -33,11 +34,14 @@ _PAD = 16.0
 _GAP = 14.0
 _NUMBERS = 160.0
 _NUMBER_ROW = 96.0
+_TITLE = 24.0
 _MADE = 2 * 26.0
 _NO_PLOT, _LEAST_PLOT, _ENOUGH_PLOT, _MOST_PLOT = 30.0, 122.0, 156.0, 400.0
 _SIDE = 430.0  # width of the numbers beside a plot
 _LEAST_BELOW, _MOST_BELOW, _MOST_BESIDE = 160.0, 310.0, 190.0  # heights where one plot is below and one beside them
 _MOST = 2
+_MOST_NARROW = 3  # lines of why a number is not reliable, where two panels stand side by side
+_APART = 16.0
 _NOTE = 27.0
 _LEFT_OUT = "More of it is in the Structured Report."
 
@@ -46,18 +50,24 @@ Plot = Callable[[Page, Box], None]
 
 @dataclass(frozen=True)
 class _Panel:
-    """One score's panel: its head, why it is not reliable, and what is drawn beside and below its numbers."""
+    """One score's panel: its head (a title alone, where there is none), why it is not reliable, and what is drawn
+    beside and below its numbers."""
 
     score: Score
-    head: Answer
+    head: Answer | None
     outside: tuple[str, ...]
     beside: Plot | None
     below: tuple[Plot, ...]
 
     @property
+    def top(self) -> float:
+        """Height of the head or the title."""
+        return _TITLE if self.head is None else self.head.height
+
+    @property
     def texts(self) -> float:
         """Height of head, numbers and model."""
-        return self.head.height + _GAP + _NUMBER_ROW + _MADE + outside_height(self.outside)
+        return self.top + _GAP + _NUMBER_ROW + _MADE + outside_height(self.outside)
 
 
 def risks(findings: Findings) -> tuple[Score, ...]:
@@ -66,33 +76,35 @@ def risks(findings: Findings) -> tuple[Score, ...]:
     return tuple(score for score in ordered if not codes.outcome(score.outcome).favourable)
 
 
-def risk_block(page: Page, width: float, findings: Findings, gap: float = 16.0) -> Block | None:
+def risk_block(page: Page, width: float, findings: Findings, room: Room = ROOMY) -> Block | None:
     """Panels side by side, a lone one with its plots beside the numbers; None where no risk was predicted."""
     shown = risks(findings)[:_MOST]
     if not shown:
         return None
-    each = (width - gap * (len(shown) - 1)) / len(shown)
-    panels = [_panel(page, score, each, alone=len(shown) == 1) for score in shown]
+    alone = len(shown) == 1
+    each = (width - _APART * (len(shown) - 1)) / len(shown)
+    given = room if alone else replace(room, notes=min(room.notes, _MOST_NARROW))
+    panels = [_panel(page, score, each, given, alone) for score in shown]
     least, enough, wish = (
         max(_height(panel, plot) for panel in panels) for plot in (_NO_PLOT, _ENOUGH_PLOT, _MOST_PLOT)
     )
 
     def draw(box: Box) -> None:
-        for panel, part in zip(panels, box.columns(len(panels), gap), strict=True):
+        for panel, part in zip(panels, box.columns(len(panels), _APART), strict=True):
             _draw_panel(page, part, panel)
 
     return Block(least, wish, draw, enough)
 
 
-def _panel(page: Page, score: Score, width: float, alone: bool) -> _Panel:
+def _panel(page: Page, score: Score, width: float, room: Room, alone: bool = False) -> _Panel:
     said = answer((score,), ABOVE)
     # With its horizon: a risk without one says nothing.
-    what = f"of {codes.outcome(score.outcome).words}"
-    head = Answer(said.tone, said.above, said.large, what, SHORT if alone else MIDDLE)
+    what = codes.outcome(score.outcome).words
+    head = Answer(said.tone, said.above, said.large, f"of {what}", SHORT if alone else MIDDLE) if room.heads else None
     plots = _plots(score)
     # A nomogram is read along its axes: of two plots it gets the panel's width.
     beside = plots.pop() if alone and plots else None
-    outside = outside_lines(page, score, width - 2 * _PAD if beside is None else _SIDE, most=5 if alone else 3)
+    outside = outside_lines(page, score, width - 2 * _PAD if beside is None else _SIDE, room.notes)
     return _Panel(score, head, outside, beside, tuple(plots))
 
 
@@ -115,7 +127,7 @@ def _height(panel: _Panel, plot: float) -> float:
     # Where room is short the statements need it more: a nomogram is in the report as well.
     below = 0.0 if not panel.below else _GAP + (_MOST_BELOW if plot == _MOST_PLOT else _NOTE)
     beside = min(plot, _MOST_BESIDE) if panel.below else plot
-    return 2 * _PAD + max(texts, panel.head.height + _GAP + beside) + below
+    return 2 * _PAD + max(texts, panel.top + _GAP + beside) + below
 
 
 def _with_gap(height: float) -> float:
@@ -125,8 +137,13 @@ def _with_gap(height: float) -> float:
 def _draw_panel(page: Page, box: Box, panel: _Panel) -> None:
     page.panel(box)
     inside = box.inset(_PAD)
-    draw_answer(page, inside, panel.head)
-    body = inside.below(inside.y + panel.head.height + _GAP)
+    if panel.head is not None:
+        draw_answer(page, inside, panel.head)
+    else:
+        words = codes.outcome(panel.score.outcome).words
+        style = page.largest(words, palette.BODY, inside.width, SMALLEST)
+        page.fitted(inside.x, inside.y - 4, words[0].upper() + words[1:], style, inside.width)
+    body = inside.below(inside.y + panel.top + _GAP)
     left = body if panel.beside is None else Box(body.x, body.y, _SIDE, body.height)
     least = _LEAST_PLOT if panel.beside is None else _LEAST_BELOW
     bottom = _draw_texts(page, left, panel)

@@ -51,8 +51,9 @@ class Judged:
 
     @property
     def trained_on_it(self) -> bool:
-        """Whether this is the cohort that the bundle learnt from: its figures then say nothing of other patients."""
-        return bool(self.cohort.digest) and self.cohort.digest == self.bundle.manifest.cohort_digest
+        """Whether the bundle learnt from this cohort, or was calibrated on it: its figures then say nothing of other
+        patients."""
+        return bool(self.cohort.digest) and self.cohort.digest in self.bundle.manifest.learnt_from
 
     @cached_property
     def sites(self) -> NDArray[np.str_]:

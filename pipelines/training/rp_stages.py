@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -72,17 +72,26 @@ def out_of_fold(learning: Learning, model: RpModel) -> Numbers:
         # Nobody of this fold may have a rare sequence or marker.
         if not test.size or np.bincount(learning.labels[train].astype(int), minlength=2).min() < INNER_FOLDS:
             continue
-        stage = fit_logistic(model.names, values[train], learning.labels[train], learning.seed, learning.costs)
+        stage = _fit(learning, model, values[train], learning.labels[train])
         probability[test] = 1.0 / (1.0 + np.exp(-stage.logit(values[test])))
     return probability
 
 
 def _fitted(learning: Learning, model: RpModel, rows: NDArray[np.intp]) -> LogisticModel:
     values, labels = learning.table.of(model.names)[rows], learning.labels[rows]
-    stage = fit_logistic(model.names, values, labels, learning.seed, learning.costs)
+    stage = _fit(learning, model, values, labels)
     if model.model not in FALLBACK:
         return stage
     return with_refits(stage, values, labels, learning.seed, learning.refits)
+
+
+def _fit(learning: Learning, model: RpModel, values: Numbers, labels: Labels) -> LogisticModel:
+    """A network that says more of those who do not respond has found nothing: alone, it moves nobody."""
+    stage = fit_logistic(model.names, values, labels, learning.seed, learning.costs)
+    if len(model.names) > 1 or stage.coefficients[0] >= 0.0:
+        return stage
+    share = float(labels.mean())
+    return replace(stage, coefficients=np.array([0.0, np.log(share / (1.0 - share))]))
 
 
 def _figures(learning: Learning, model: RpModel, probability: Numbers) -> tuple[dict[str, Any], dict[str, float]]:

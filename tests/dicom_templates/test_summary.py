@@ -26,6 +26,7 @@ from pipelines.contract import (
     Likelihood,
     Patient,
     PredictionSet,
+    Score,
     Statement,
     TimePoint,
 )
@@ -85,6 +86,46 @@ def test_any_of_the_systems_fit_alone_and_together(told: Mapping[str, Findings],
     assert faults(page) == []
     for score in scores:
         assert shown_percent(score.probability) in text_of(page)
+
+
+def unlike(one: Score, outside: bool) -> Score:
+    """The score of a case that is unlike its model's cohort in several ways."""
+    if not outside:
+        return one
+    reasons = (
+        "baseline: noise share of the axial T2: 0.31 (training 0.02–0.11)",
+        "baseline: volume 191 cm³",
+        "restaging",
+    )
+    return replace(one, envelope=Envelope(False, reasons), category=Likelihood.UNCERTAIN)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("outside", [(0, 1, 2, 3), (0, 1, 2), (2, 3), (0, 1)])
+def test_systems_outside_their_envelopes_that_contradict_each_other_twice_fit(
+    told: Mapping[str, Findings], outside: tuple[int, ...], version: int
+) -> None:
+    findings = told["disagreement"]
+    good, complete, metastasis, recurrence = (unlike(one, n in outside) for n, one in enumerate(findings.scores))
+    metastasis = replace(metastasis, lower=0.5, probability=0.6, upper=0.7)
+    recurrence = replace(recurrence, lower=0.1, probability=0.2, upper=0.3)
+    scores = (good, complete, metastasis, recurrence)
+    noted = Statement(Code.SEVERAL_CANDIDATES, "restaging series", "axial T2: the finer one of two was used")
+    page = drawn(replace(findings, scores=scores, warnings=(*disagreements(scores), noted)), story_identity(version))
+    assert faults(page) == []
+    written = text_of(page)
+    assert written.count("SYSTEMS DISAGREE") == 2
+    assert "60 %" in written and "20 %" in written
+    assert written.count("OUTSIDE") in (1, len(outside))
+
+
+def test_systems_that_are_all_outside_say_so_once_with_every_reason(told: Mapping[str, Findings]) -> None:
+    scores = tuple(unlike(one, True) for one in told["agreement"].scores)
+    other = replace(scores[3], envelope=Envelope(False, ("baseline: 6.5 mm between slices",)))
+    page = drawn(replace(told["agreement"], scores=(*scores[:3], other)), story_identity())
+    assert faults(page) == []
+    assert text_of(page).count("OUTSIDE") == 1
+    assert "noise share" in text_of(page) and "6.5 mm between slices" in text_of(page)
 
 
 @pytest.mark.parametrize("time_point", list(TimePoint))

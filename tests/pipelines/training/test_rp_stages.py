@@ -88,3 +88,13 @@ def test_a_model_of_what_too_few_patients_have_is_left_out() -> None:
     assert not [key for key in found.stages if "ce_t1" in key or key == "CE-T1"]
     without_markers = Table(NAMES[:4], own.table.values[..., :4])
     assert "fused_measured t2_dwi" in fit_stages(replace(own, table=without_markers), models(MEASURED)).stages
+
+
+def test_a_network_that_has_it_the_wrong_way_round_moves_nobody() -> None:
+    own = learning()
+    values = own.table.values.copy()
+    values[..., 0] *= -1
+    found = fit_stages(replace(own, table=Table(NAMES, values)), models(MEASURED))
+    share = own.labels.mean()
+    assert found.stages["T2"].probability(values[:5, :, :1]) == pytest.approx(share)
+    assert found.stages["fused t2_dwi"].slopes[0] < 0  # beside others it may correct them

@@ -1,0 +1,1 @@
+"""Calibration of trained bundles on patients that none of their networks has seen."""
