@@ -214,7 +214,7 @@ class Scoring(Section):
             strict=False,
             description='a list of scoring systems out of "signature_svm", "rp_net", "multi_rec_net", "dlrs_nomogram"',
         ),
-    ] = ("signature_svm", "dlrs_nomogram")
+    ] = ("signature_svm", "rp_net", "multi_rec_net", "dlrs_nomogram")
     bundles: Annotated[
         Path | None,
         BeforeValidator(_folder_or_none),

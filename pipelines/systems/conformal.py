@@ -5,7 +5,8 @@ for either of them however rare it is (label-conditional conformal prediction: V
 a Random World, 2nd ed. 2022, section 4.6; Y. Romano et al., NeurIPS 2020). The probabilities are out of fold, that is
 of models fitted without the patient (cross-conformal: V. Vovk, Ann Math Artif Intell 74, 2015, 9–28): the guarantee is
 exact for draws exchangeable with them. A new patient gets the mean of the networks of all folds, which is steadier than
-the one network of an out-of-fold probability, so sets hold somewhat more often than they state; evaluation says so.
+the one network of an out-of-fold probability, so sets hold somewhat more often than they state. Limits found by
+``pipelines.calibration`` on patients of neither fold have no such gap (split conformal prediction).
 """
 
 from __future__ import annotations
@@ -66,12 +67,6 @@ def stated_set(probability: float, thresholds: Mapping[str, float], inside: bool
     """The prediction set by a model's thresholds; None where they state no coverage, as those of a model that was
     judged on patients it had learnt from."""
     return prediction_set(probability, thresholds, inside) if "coverage" in thresholds else None
-
-
-# TO BE REMOVED once the shipped bundles are trained anew: system 4's has one threshold a family, without a name.
-def named_thresholds(stored: Mapping[str, float] | float) -> Mapping[str, float]:
-    """The thresholds of one model by name, as a bundle stores them."""
-    return stored if isinstance(stored, Mapping) else {"youden": stored}
 
 
 def _reached(score: Numbers, weights: Numbers, new: float, coverage: float) -> float:

@@ -34,7 +34,7 @@ from pipelines.explain.cox import Within, cox_contributions
 from pipelines.explain.viewed import Viewed
 from pipelines.explain.words import LOG_HAZARD
 from pipelines.inputs.model_inputs import inputs_of
-from pipelines.systems.conformal import named_thresholds, stated_set
+from pipelines.systems.conformal import stated_set
 from pipelines.systems.cox import Numbers
 from pipelines.systems.cox_risk import CURVE_MONTHS, HORIZON, Risk, category, curve_of, risk_of, stored_cox
 from pipelines.systems.dlrs_exam import DlrsExam, dlrs_exam
@@ -68,7 +68,7 @@ class DlrsNomogram:
         self._manifest = m
         self._device = device
         self.rule = BoxRule.from_json(m.preprocessing["box"])
-        self.thresholds = {family: named_thresholds(stored) for family, stored in m.thresholds.items()}
+        self.thresholds: Mapping[str, Mapping[str, float]] = m.thresholds
         self.rules = {
             name: ModelRule(name, tuple(said["covariates"]), said["family"])
             for name, said in m.network["models"].items()

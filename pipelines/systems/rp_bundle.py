@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from pipelines.bundle import Bundle
+from pipelines.packing import unpacked
 from pipelines.systems.logistic import LogisticModel
 from pipelines.systems.networks.rp_net import RpNet, RpNetSize
 from pipelines.systems.rp_cut import RpCut
@@ -41,7 +42,7 @@ def read_stages(bundle: Bundle) -> tuple[RpStage, ...]:
 
 def read_networks(bundle: Bundle, device: torch.device) -> dict[Sequence, tuple[RpNet, ...]]:
     """The fold networks of each sequence that has any, in evaluation mode."""
-    described, stored = bundle.manifest.network, bundle.weights(NETWORKS)
+    described, stored = bundle.manifest.network, unpacked(bundle.weights(NETWORKS))
     found = {}
     for sequence in Sequence:
         members = []

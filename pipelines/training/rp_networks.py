@@ -13,6 +13,7 @@ from pipelines.cohort.cut import PreparedPatient
 from pipelines.cohort.folds import inner_split
 from pipelines.contract import TimePoint
 from pipelines.masks.overlap import dice
+from pipelines.packing import packed
 from pipelines.systems import signature_inputs
 from pipelines.systems.networks.rp_net import RpNet, RpNetOutput, RpNetSize
 from pipelines.training.fit import Fitted, Job, Rows, Run, fit, outputs_of
@@ -38,7 +39,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class TrainedNetworks:
-    """``weights``: tensors by ``sequence.fold.name``, in half precision. ``logits`` (patients,): log odds of complete
+    """``weights``: tensors by ``sequence.fold.name``, packed. ``logits`` (patients,): log odds of complete
     response, out of fold, NaN where the sequence is missing; ``dice`` (patients, 2): of the networks' own outlines
     before and after therapy with those given, likewise (NaN in a tumour bed, too). ``fitted``: by ``sequence fold``."""
 
@@ -151,9 +152,6 @@ def predicted(network: torch.nn.Module, pairs: Pairs, rows: NDArray[np.intp], de
 
 
 def _stored(prefix: str, network: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """RP-Net alone; half precision on disk, whose rounding is far below what a refit changes."""
-    found = {}
-    for key, value in network.get_submodule("network").state_dict().items():
-        kept = value.detach().cpu()
-        found[f"{prefix}.{key}"] = kept.half() if kept.is_floating_point() else kept
-    return found
+    """RP-Net alone, packed: rounding is far below what another seed changes."""
+    own = network.get_submodule("network").state_dict()
+    return {f"{prefix}.{key}": value for key, value in packed(own).items()}

@@ -26,7 +26,7 @@ Make = Callable[..., Config]
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
     """A configuration in which everything is right, but for what is given."""
-    for system in ("segmenter", "signature_svm", "dlrs_nomogram"):
+    for system in ("segmenter", *Scoring().systems):
         (tmp_path / "bundles" / system).mkdir(parents=True)
         (tmp_path / "bundles" / system / "manifest.json").write_text("{}")
     (tmp_path / "data").mkdir()

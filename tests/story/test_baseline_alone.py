@@ -35,7 +35,7 @@ def test_a_lone_baseline_has_its_prognosis_and_the_restaging_exam_makes_the_next
     early = story.results_of(patient.name)
     assert sorted(one.Modality for one in early) == ["OT", "SEG", "SR"]
     assert {one.StudyInstanceUID for one in early} == {exam["study_uid"]}
-    assert scored(story, alone["id"], 1) == {"dlrs_nomogram": ["baseline"]}
+    assert scored(story, alone["id"], 1) == {"multi_rec_net": ["baseline"], "dlrs_nomogram": ["baseline"]}
     assert LATER in " ".join(report_text(report(early)).split())
 
     story.send(files(patient / TimePoint.RESTAGING))
@@ -46,8 +46,10 @@ def test_a_lone_baseline_has_its_prognosis_and_the_restaging_exam_makes_the_next
         ("score", 2, "DONE"),
     ]
     assert scored(story, both["id"], 2) == {
-        "dlrs_nomogram": ["baseline"],
         "signature_svm": ["baseline", "restaging"],
+        "rp_net": ["baseline", "restaging"],
+        "multi_rec_net": ["baseline"],
+        "dlrs_nomogram": ["baseline"],
     }
     known = {one.SOPInstanceUID for one in early}
     later = report([one for one in story.results_of(patient.name) if one.SOPInstanceUID not in known])
