@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .NOTPARALLEL:
 
 help:
-	@echo "make demo    the whole node on a synthetic patient, on this machine; results in demo/"
+	@echo "make demo    the whole node on four synthetic patients, on this machine; results in demo/"
 	@echo "make test    style, types and every test; tests of programs that are not installed skip, with the reason"
 	@echo "make lint    style and types alone"
 	@echo "make format  put the code into the project's style"

@@ -298,7 +298,7 @@ def train(
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the results; made anew.", metavar="DIR")] = Path("demo"),
 ) -> None:
-    """The whole node on a synthetic patient that training never saw, with a PACS stand-in, on this machine."""
+    """The whole node on four synthetic patients that training never saw, with a PACS stand-in, on this machine."""
     from node.demo import demo as run
 
     run(out, console)

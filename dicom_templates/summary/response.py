@@ -89,7 +89,9 @@ def _draw_moved(page: Page, box: Box, scores: Sequence[Score], rows: int) -> Non
 def _draw_row(page: Page, box: Box, score: Score) -> None:
     """One system: the number and its limits at the left; what it is of, the bar and the model at the right."""
     ink = Ink.TEXT if score.envelope.inside else Ink.DIM
-    page.text(box.x, box.y - 8, shown_percent(score.probability), palette.NUMBER.with_ink(ink))
+    said = shown_percent(score.probability)
+    style = page.largest(said, palette.NUMBER.with_ink(ink), _NUMBERS - _PAD, SMALLEST)
+    page.text(box.x, box.y - 8, said, style)
     page.text(box.x + 2, box.y + 60, shown_limits(score.lower, score.upper), palette.STRONG.with_ink(ink))
     right = box.after(box.x + _NUMBERS)
     words = codes.outcome(score.outcome).words

@@ -184,7 +184,9 @@ def _draw_texts(page: Page, box: Box, panel: _Panel) -> float:
     """The number and its limits at the left, the bar at the right, the model below; the y below all."""
     score = panel.score
     ink = Ink.TEXT if score.envelope.inside else Ink.DIM
-    page.text(box.x, box.y - 10, shown_percent(score.probability), palette.NUMBER.with_ink(ink))
+    said = shown_percent(score.probability)
+    style = page.largest(said, palette.NUMBER.with_ink(ink), _NUMBERS - _APART, SMALLEST)
+    page.text(box.x, box.y - 10, said, style)
     page.text(box.x + 2, box.y + 56, shown_limits(score.lower, score.upper), palette.STRONG.with_ink(ink))
     bar = Box(box.x + _NUMBERS, box.y + 28, box.width - _NUMBERS, BAR)
     if score.model.phantom_trained:

@@ -17,6 +17,7 @@ from pipelines.contract import Findings, Score, Statement
 _PAD = 18.0
 _HEAD = 40.0
 _MOST_LINES = 5
+_MOST_REFUSED = 3
 _REASON = palette.BODY.sized(25)
 
 
@@ -67,7 +68,9 @@ def statement_block(page: Page, width: float, findings: Findings, told: frozense
         page.text(box.x, box.y, "Refused or to be noted" if refused else "To be noted", palette.HEADING)
         _draw_said(page, box.below(box.y + _HEAD), said, 0)
 
-    enough = min(wish, _HEAD + said[0].height + (palette.NOTE.line if len(said) > 1 else 0))
+    first = max(1, min(_MOST_REFUSED, len(refused)))  # a refusal stands in the place of a number
+    more = palette.NOTE.line if len(said) > first else 0
+    enough = min(wish, _HEAD + sum(one.height for one in said[:first]) + more)
     return Block(min(wish, _HEAD + palette.NOTE.line), wish, draw, enough, urgent=True)
 
 

@@ -402,3 +402,21 @@ def test_names_of_columns_are_not_on_the_page_where_words_are(told: Mapping[str,
     assert "pre_t2" not in text_of(drawn(lone, story_identity(2)))
     silent = replace(lone, scores=tuple(replace(score, contributions=()) for score in lone.scores))
     assert "pre_t2" in text_of(drawn(silent, story_identity(2)))
+
+
+def test_two_refusals_stand_beside_scores_before_the_clinical_values(told: Mapping[str, Findings]) -> None:
+    findings = told["agreement"]
+    values = tuple(f"a value of some length that a score used, number {n}" for n in range(9))
+    scores = tuple(replace(one, clinical=values) for one in findings.scores[2:])
+    reason = "the patient's histology is 'mucinous adenocarcinoma', and it was made for adenocarcinoma"
+    refused = tuple(Statement(Code.OUTSIDE_INTENDED_USE, name, reason) for name in ("signature_svm", "rp_net"))
+    page = drawn(replace(findings, scores=scores, refusals=refused), story_identity())
+    assert faults(page) == []
+    assert "signature_svm" in text_of(page) and "rp_net" in text_of(page)
+
+
+def test_a_probability_with_a_decimal_stays_beside_its_bar(told: Mapping[str, Findings]) -> None:
+    scores = tuple(replace(one, lower=0.0004, probability=0.0012, upper=0.004) for one in told["agreement"].scores)
+    page = drawn(replace(told["agreement"], scores=scores, warnings=()), story_identity())
+    assert faults(page) == []
+    assert text_of(page).count("0.1 %") >= 4
