@@ -133,7 +133,10 @@ def limits_section(results: Results) -> Section:
         *((("Here, but not in training", strange),) if (strange := never_seen(results.judged)) else ()),
         ("Judged on", f"cohort digest {cohort.digest[:16]}…"),
         ("Bundle", f"{manifest.name} {manifest.version}, digest {results.judged.bundle.weights_digest}"),
-        ("Thresholds", "fixed on training data; nothing was chosen, fitted or left out by the patients judged here"),
+        (
+            "Thresholds",
+            "fixed on the patients above; nothing was chosen, fitted or left out by the patients judged here",
+        ),
         ("Intervals", f"95 %: {SURVIVAL_INTERVALS if results.judged.survival else RESPONSE_INTERVALS}"),
     ]
     if results.judged.truth_known:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping
 
-from pipelines.bundle import UNRECORDED, Manifest
+from pipelines.bundle import CALIBRATION, UNRECORDED, Manifest
 from pipelines.contract import Item
 from pipelines.evaluation.judged import Judged
 from pipelines.evaluation.report.wording import counted, listed
@@ -15,8 +15,14 @@ NOT_RECORDED = "not recorded"
 
 
 def learnt_from(manifest: Manifest) -> tuple[tuple[str, str], ...]:
-    """Hospitals, therapies and histologies of training, each with its patients where the manifest counts them."""
-    return tuple((f"{name} learnt from", _said(manifest.training.get(key))) for name, key in KINDS)
+    """On whom a bundle was calibrated, if it was; then hospitals, therapies and histologies of training, each with its
+    patients where the manifest counts them."""
+    kinds = tuple((f"{name} learnt from", _said(manifest.training.get(key))) for name, key in KINDS)
+    calibrated = manifest.training.get(CALIBRATION)
+    if not calibrated:
+        return kinds
+    words = f"{calibrated['cohort']}; cohort digest {calibrated['cohort_digest'][:16]}…"
+    return (("Calibrated on", words), *kinds)
 
 
 def _said(held: object) -> str:

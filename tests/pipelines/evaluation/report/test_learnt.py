@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from pipelines.bundle import CALIBRATION
 from pipelines.contract import ClinicalRecord, Item
 from pipelines.evaluation.report.learnt import learnt_from, never_seen
 from tests.pipelines.evaluation.made_predictions import judged_response
@@ -30,3 +31,10 @@ def test_a_therapy_that_training_never_saw_is_counted() -> None:
     assert never_seen(changed) == "therapy short-course radiotherapy (3 patients)"
     assert never_seen(replace(changed, patients=judged.patients)) == ""
     assert never_seen(replace(changed, bundle=judged.bundle)) == ""  # its manifest lists no therapies
+
+
+def test_patients_of_a_calibration_are_told_first() -> None:
+    calibrated = {"cohort": "simulated cohort, 566 patients", "cohort_digest": "9" * 64}
+    first, *rest = learnt_from(manifest(training={"sites": ["A"], CALIBRATION: calibrated}))
+    assert first == ("Calibrated on", f"simulated cohort, 566 patients; cohort digest {'9' * 16}…")
+    assert tuple(rest) == learnt_from(manifest(training={"sites": ["A"]}))
