@@ -58,7 +58,7 @@ def asking(
     roles = [build_role(uid, scp_role=True) for uid in sop_class_uids]
     inbox = _Inbox()
     handlers = [(evt.EVT_C_STORE, inbox.keep)]
-    association = associate(ae, peer, ext_neg=roles, evt_handlers=handlers)
+    association = associate(ae, peer, handlers, ext_neg=roles)
     try:
         yield Inquiry(association, peer.name, inbox)
     finally:

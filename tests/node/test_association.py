@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -47,6 +48,14 @@ def test_each_transfer_syntax_is_accepted_by_itself_in_our_order(port: int, prof
     contexts = [one for one in association.accepted_contexts if one.abstract_syntax == SEG]
     association.release()
     assert [one.transfer_syntax[0] for one in contexts] == accepted
+
+
+def test_each_object_goes_out_without_waiting_for_the_one_before(port: int) -> None:
+    association = associate(entity("RESTAGE"), pacs(port))
+    connection = association.dul.socket
+    assert connection is not None and connection.socket is not None
+    assert connection.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    association.release()
 
 
 def test_an_association_stands_where_nothing_else_is_accepted(port: int) -> None:
