@@ -110,6 +110,11 @@ def _odds(logit: float) -> str:
     return _percent(1.0 / (1.0 + math.exp(-logit)))
 
 
+def _deviations(value: float) -> str:
+    """Of a feature as a network reads it: how far from the mean of training."""
+    return f"{_signed(value)} SD"
+
+
 def _percent(share: float) -> str:
     return f"{100.0 * share:.0f} %"
 
@@ -159,6 +164,11 @@ def _measured(name: str, feature: _Feature) -> dict[str, Words]:
 def _signatures(sequence: str) -> dict[str, Words]:
     read = _SEQUENCES[sequence]
     found = {f"{time}_{sequence}": Words(f"network: {read} {when}", _percent) for time, when in _TIMES.items()}
+    for name, feature in _FEATURES.items():
+        found |= {
+            f"read_{sequence}_{time}_{name}": Words(f"network on {read}: {feature.name} {when}", _deviations)
+            for time, when in _TIMES.items()
+        }
     return found | {
         f"delta_{sequence}": Words(f"network: {read}, baseline minus restaging", _POINTS),
         f"logit_{sequence}": Words(f"network: {read} of both exams", _odds),

@@ -40,6 +40,11 @@ def read_stages(bundle: Bundle) -> tuple[RpStage, ...]:
     return tuple(found)
 
 
+def learnt_of(bundle: Bundle) -> dict[Sequence, tuple[str, ...]]:
+    """The measured features that each sequence's networks read, in their order; empty where they read none."""
+    return {Sequence(name): tuple(features) for name, features in bundle.manifest.network["learnt"].items()}
+
+
 def read_networks(bundle: Bundle, device: torch.device) -> dict[Sequence, tuple[RpNet, ...]]:
     """The fold networks of each sequence that has any, in evaluation mode."""
     described, stored = bundle.manifest.network, unpacked(bundle.weights(NETWORKS))

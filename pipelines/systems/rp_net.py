@@ -37,12 +37,12 @@ from pipelines.explain.viewed import Viewed
 from pipelines.explain.words import LOG_ODDS, contributions
 from pipelines.inputs.model_inputs import inputs_of
 from pipelines.systems.conformal import stated_set
-from pipelines.systems.networks.rp_net import RpNet
-from pipelines.systems.rp_bundle import RpStage, cut_of, read_networks, read_stages
+from pipelines.systems.networks.rp_net import RpNet, readings_of
+from pipelines.systems.rp_bundle import RpStage, cut_of, learnt_of, read_networks, read_stages
 from pipelines.systems.rp_cut import RpCut
-from pipelines.systems.rp_models import FALLBACK, MARKERS, logit_name
+from pipelines.systems.rp_models import FALLBACK, MARKERS, logit_name, reading_names
 from pipelines.systems.rp_saliency import pair_explanation, pairs_viewed
-from pipelines.systems.rp_table import table_of
+from pipelines.systems.rp_table import Told, table_of
 from pipelines.systems.signature_inputs import Sequence
 from pipelines.systems.signature_svm import Assessed, Pair, both_exams, category, demand_diffusion
 from pipelines.systems.signature_table import Numbers, Table
@@ -54,12 +54,14 @@ BATCH = 16
 class PairsRead:
     """What the networks of one sequence make of n pairs, the rows of ``present`` alone, both exams.
 
-    ``logits`` (present, folds): log odds of complete response. ``outlines`` (present, 2, slices, rows, columns): the
+    ``logits`` (present, folds): log odds of complete response. ``readings`` (present, folds, names): the features that
+    they read. ``outlines`` (present, 2, slices, rows, columns): the
     mean over the folds of the probability of tumour, before and after therapy, in the field that was cut.
     """
 
     present: NDArray[np.intp]
     logits: Numbers
+    readings: Numbers
     outlines: NDArray[np.float32]
 
 
@@ -73,6 +75,7 @@ class RpNetResponse:
         self._cut = cut_of(bundle)
         self._stages = read_stages(bundle)
         self._networks = read_networks(bundle, device)
+        self._readings = reading_names(learnt_of(bundle))
 
     @property
     def model(self) -> ModelIdentity:
@@ -139,20 +142,25 @@ class RpNetResponse:
             has = [all(self._cut.has(pair[when], sequence) for when in TimePoint) for pair in pairs]
             present = np.flatnonzero(has)
             parts = [self._read([pairs[int(row)] for row in rows], sequence) for rows in _batches(present)]
-            logits = np.concatenate([np.empty((0, len(networks))), *(logit for logit, _ in parts)])
-            empty = np.empty((0, 2, *_shape(self._cut)), dtype=np.float32)
-            found[sequence] = PairsRead(present, logits, np.concatenate([empty, *(outline for _, outline in parts)]))
+            empty = (
+                np.empty((0, len(networks))),
+                np.empty((0, len(networks), len(self._readings.get(sequence, ())))),
+                np.empty((0, 2, *_shape(self._cut)), dtype=np.float32),
+            )
+            logits, readings, outlines = (np.concatenate(one) for one in zip(empty, *parts, strict=True))
+            found[sequence] = PairsRead(present, logits, readings, outlines)
         return found
 
     def table(
         self, read: Mapping[Sequence, PairsRead], pairs: Several[Pair], records: Several[ClinicalRecord]
     ) -> Table:
         """What the final stages see of n patients: one row per set of fold networks. A lacking sequence is NaN."""
-        logits = {}
+        told = {}
         for sequence, said in read.items():
-            logits[sequence] = np.full((len(pairs), said.logits.shape[1]), np.nan)
-            logits[sequence][said.present] = said.logits
-        return table_of(logits, pairs, records)
+            logits, readings = (np.full((len(pairs), *one.shape[1:]), np.nan) for one in (said.logits, said.readings))
+            logits[said.present], readings[said.present] = said.logits, said.readings
+            told[sequence] = Told(logits, readings, self._readings.get(sequence, ()))
+        return table_of(told, pairs, records)
 
     def assess(self, stage: RpStage, table: Table) -> Assessed:
         """One model on the patients of a table: (n,) each, NaN where it has not the inputs."""
@@ -197,21 +205,25 @@ class RpNetResponse:
         found = check_case(self._manifest.envelope, {when: entry.described["facts"] for when, entry in pair.items()})
         return check_history(found, record, self._manifest.training)
 
-    def _read(self, pairs: Several[Pair], sequence: Sequence) -> tuple[Numbers, NDArray[np.float32]]:
-        """Logits (pairs, folds) and mean outlines (pairs, 2, …) of pairs that have the sequence."""
+    def _read(self, pairs: Several[Pair], sequence: Sequence) -> tuple[Numbers, Numbers, NDArray[np.float32]]:
+        """Logits (pairs, folds), readings (pairs, folds, names) and mean outlines (pairs, 2, …) of pairs that have the
+        sequence."""
         pre, post = (
             torch.from_numpy(np.stack([self._cut.seen(pair[when], sequence) for pair in pairs])).float()
             for when in (TimePoint.BASELINE, TimePoint.RESTAGING)
         )
         networks = self._networks[sequence]
         logits: list[torch.Tensor] = []
+        readings: list[torch.Tensor] = []
         outlines = torch.zeros(len(pairs), 2, *_shape(self._cut))
         with torch.inference_mode():
             for network in networks:
                 said = network(pre.to(self._device), post.to(self._device))
                 logits.append(said.response[:, 0].cpu())
+                readings.append(readings_of(said).cpu())
                 outlines += torch.sigmoid(torch.cat([said.pre_mask, said.post_mask], dim=1)).cpu() / len(networks)
-        return torch.stack(logits, dim=1).double().numpy(), outlines.numpy()
+        said_of, read_of = (torch.stack(one, dim=1).double().numpy() for one in (logits, readings))
+        return said_of, read_of, outlines.numpy()
 
     def _first(self, table: Table) -> RpStage:
         """The first model, in the order of ``FALLBACK``, that the one patient has all inputs of."""

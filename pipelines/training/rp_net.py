@@ -28,8 +28,9 @@ from pipelines.envelope import fit_envelope
 from pipelines.phantom.probabilities import Outcome
 from pipelines.systems.logistic import INNER_FOLDS
 from pipelines.systems.rp_bundle import NETWORKS, STAGES
-from pipelines.systems.rp_models import models
-from pipelines.systems.rp_table import table_of
+from pipelines.systems.rp_models import Learnt, models, reading_names
+from pipelines.systems.rp_table import Told, table_of
+from pipelines.systems.signature_inputs import Sequence as MrSequence
 from pipelines.systems.signature_models import MEASURED
 from pipelines.systems.signature_table import Table
 from pipelines.training.curves import compact
@@ -41,6 +42,7 @@ from pipelines.training.rp_networks import Plan, TrainedNetworks, size_of, train
 from pipelines.training.rp_settings import RpSettings, rp_settings
 from pipelines.training.rp_stages import Learning, Stages, fit_stages
 from pipelines.training.settings import Progress, TrainingSettings, fixed_random_state
+from pipelines.training.signature_examples import LEARNT
 from pipelines.training.signature_networks import Labels
 from pipelines.training.signature_stages import truth_of
 
@@ -96,13 +98,14 @@ def train_prepared(
     with fixed_random_state(settings.seed, settings.threads):
         plan = Plan(labels, folds, settings.seed, own)
         networks = train_networks(patients, plan, Run(settings.device, keep, progress))
-    said = {sequence: np.repeat(logit[:, None], own.views, axis=1) for sequence, logit in networks.logits.items()}
-    table = table_of(said, [p.exams for p in patients], [p.patient.record for p in patients], views=True)
+    learnt = {sequence: LEARNT[sequence] for sequence in networks.logits} if own.feature_weight else {}
+    told = _told(networks, learnt, own.views)
+    table = table_of(told, [p.exams for p in patients], [p.patient.record for p in patients], views=True)
     truth = truth_of(cohort.truth, cohort.places(one.patient for one in patients), Outcome.COMPLETE_RESPONSE)
     learning = Learning(table, labels, folds, settings.seed, own.refits, truth, own.costs, progress)
-    stages = fit_stages(learning, models(_measured(table)))
+    stages = fit_stages(learning, models(_measured(table), learnt))
     training = _training(patients, prepared, folds, how, networks)
-    manifest = _manifest(cohort, patients, how, stages, training)
+    manifest = _manifest(cohort, patients, how, (stages, learnt), training)
     bundle = save_bundle(out, manifest, {NETWORKS: networks.weights, STAGES: _packed(stages)})
     keep.remove()
     return bundle
@@ -118,6 +121,19 @@ def _measured(table: Table) -> tuple[str, ...]:
     return tuple(name for name in MEASURED if table.complete([name]).all())
 
 
+def _told(networks: TrainedNetworks, learnt: Learnt, views: int) -> dict[MrSequence, Told]:
+    """What the networks say out of fold, the same in every view: they look at the field, not through a mask."""
+    names = reading_names(learnt)
+    return {
+        sequence: Told(
+            np.repeat(logit[:, None], views, axis=1),
+            np.repeat(networks.readings[sequence][:, None], views, axis=1),
+            names.get(sequence, ()),
+        )
+        for sequence, logit in networks.logits.items()
+    }
+
+
 def _packed(stages: Stages) -> Weights:
     return {
         f"{key}.{name}": torch.from_numpy(np.ascontiguousarray(values))
@@ -127,9 +143,13 @@ def _packed(stages: Stages) -> Weights:
 
 
 def _manifest(
-    cohort: Cohort, patients: Sequence[PreparedPatient], how: How, stages: Stages, training: Mapping[str, Any]
+    cohort: Cohort,
+    patients: Sequence[PreparedPatient],
+    how: How,
+    fitted: tuple[Stages, Learnt],
+    training: Mapping[str, Any],
 ) -> Manifest:
-    settings, own = how
+    (settings, own), (stages, learnt) = how, fitted
     sizes = {str(sequence): size_of(sequence, own).as_json() for sequence in own.cut.channels}
     return Manifest(
         system="rp_net",
@@ -155,6 +175,7 @@ def _manifest(
         network={
             "sizes": sizes,
             "folds": own.folds,
+            "learnt": {str(sequence): list(features) for sequence, features in learnt.items()},
             "models": {key: model.as_json() for key, model in stages.models.items()},
             "chosen": {key: {"C": stage.cost} for key, stage in stages.stages.items()},
         },

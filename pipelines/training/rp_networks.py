@@ -15,7 +15,7 @@ from pipelines.contract import TimePoint
 from pipelines.masks.overlap import dice
 from pipelines.packing import packed
 from pipelines.systems import signature_inputs
-from pipelines.systems.networks.rp_net import RpNet, RpNetOutput, RpNetSize
+from pipelines.systems.networks.rp_net import RpNet, RpNetOutput, RpNetSize, readings_of
 from pipelines.training.fit import Fitted, Job, Rows, Run, fit, outputs_of
 from pipelines.training.rp_examples import Pairs
 from pipelines.training.rp_loss import Outputs, rp_loss
@@ -41,11 +41,13 @@ class Plan:
 class TrainedNetworks:
     """``weights``: tensors by ``sequence.fold.name``, packed. ``logits`` (patients,): log odds of complete
     response, out of fold, NaN where the sequence is missing; ``dice`` (patients, 2): of the networks' own outlines
-    before and after therapy with those given, likewise (NaN in a tumour bed, too). ``fitted``: by ``sequence fold``."""
+    before and after therapy with those given, likewise (NaN in a tumour bed, too). ``readings`` (patients, names): the
+    features that they read, likewise, both exams in turn. ``fitted``: by ``sequence fold``."""
 
     weights: Mapping[str, torch.Tensor]
     logits: Mapping[signature_inputs.Sequence, Numbers]
     dice: Mapping[signature_inputs.Sequence, Numbers]
+    readings: Mapping[signature_inputs.Sequence, Numbers]
     fitted: Mapping[str, Fitted]
 
 
@@ -59,7 +61,7 @@ class Learner(torch.nn.Module):
     def forward(self, pre: torch.Tensor, post: torch.Tensor) -> Outputs:
         """Two exams (batch, channels, slices, rows, columns) to outlines, response and features."""
         said: RpNetOutput = self.network(pre, post)
-        features = said.response.new_zeros(len(pre), 2, 0) if said.features is None else said.features
+        features = readings_of(said).reshape(len(pre), 2, -1)
         return said.pre_mask, said.post_mask, said.response, features
 
 
@@ -83,7 +85,7 @@ def train_networks(patients: Sequence[PreparedPatient], plan: Plan, run: Run) ->
     A sequence that too few patients have gets none.
     """
     weights: dict[str, torch.Tensor] = {}
-    logits, overlap = {}, {}
+    logits, overlap, readings = {}, {}, {}
     trained: dict[str, Fitted] = {}
     for sequence in signature_inputs.Sequence:
         rows = with_sequence(patients, sequence, plan.settings)
@@ -92,12 +94,14 @@ def train_networks(patients: Sequence[PreparedPatient], plan: Plan, run: Run) ->
             continue
         own = [patients[int(row)] for row in rows]
         said, agreed = np.full(len(patients), np.nan), np.full((len(patients), 2), np.nan)
+        read = np.full((len(patients), 2 * size_of(sequence, plan.settings).reads), np.nan)
         for fold, fitted, apart, pairs in _folds(own, rows, sequence, plan, run):
-            said[rows[apart]], agreed[rows[apart]] = predicted(fitted.network, pairs, apart, run.device)
+            found = predicted(fitted.network, pairs, apart, run.device)
+            said[rows[apart]], agreed[rows[apart]], read[rows[apart]] = found
             trained[f"{sequence} {fold}"] = fitted
             weights |= _stored(f"{sequence}.{fold}", fitted.network)
-        logits[sequence], overlap[sequence] = said, agreed
-    return TrainedNetworks(weights, logits, overlap, trained)
+        logits[sequence], overlap[sequence], readings[sequence] = said, agreed, read
+    return TrainedNetworks(weights, logits, overlap, readings, trained)
 
 
 def _folds(
@@ -135,20 +139,23 @@ def _inner(
     return Rows(torch.from_numpy(np.repeat(train, often)), validation)
 
 
-def predicted(network: torch.nn.Module, pairs: Pairs, rows: NDArray[np.intp], device: str) -> tuple[Numbers, Numbers]:
-    """Log odds (rows,), and the Dice of the outlines before and after therapy (rows, 2), NaN where none was given.
+def predicted(
+    network: torch.nn.Module, pairs: Pairs, rows: NDArray[np.intp], device: str
+) -> tuple[Numbers, Numbers, Numbers]:
+    """Log odds (rows,), the Dice of the outlines before and after therapy (rows, 2), NaN where none was given, and the
+    features that were read (rows, names), those of both exams in turn.
 
     There may be no row.
     """
     if not rows.size:
-        return np.empty(0), np.empty((0, 2))
+        return np.empty(0), np.empty((0, 2)), np.empty((0, 2 * pairs.features.shape[-1]))
     outputs, targets = (parts(both) for both in outputs_of(network, pairs, torch.from_numpy(rows), device))
     network.to("cpu")
     found = [
         [dice(own.numpy() > 0, given.numpy() > 0) if given.any() else np.nan for own, given in zip(*both, strict=True)]
         for both in ((outputs[at], targets[at]) for at in (0, 1))
     ]
-    return outputs[2][:, 0].double().numpy(), np.array(found).T
+    return outputs[2][:, 0].double().numpy(), np.array(found).T, outputs[3].flatten(1).double().numpy()
 
 
 def _stored(prefix: str, network: torch.nn.Module) -> dict[str, torch.Tensor]:

@@ -136,6 +136,11 @@ class CorrelatedChange(torch.nn.Module):
         return product.mean(VOXELS)
 
 
+def readings_of(said: RpNetOutput) -> torch.Tensor:
+    """What was read of both exams in turn, (batch, 2 · reads); nothing where the size reads nothing."""
+    return said.response.new_zeros(len(said.response), 0) if said.features is None else said.features.flatten(1)
+
+
 class RpNet(torch.nn.Module):
     """Segmentation and response together, for one sequence (or several as channels) at both times.
 

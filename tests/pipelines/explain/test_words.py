@@ -18,6 +18,7 @@ from pipelines.systems.multi_rec_models import RECURRENCE, RISK
 from pipelines.systems.rp_models import models
 from pipelines.systems.signature_clinical import coded
 from pipelines.systems.signature_models import variants
+from pipelines.training.signature_examples import LEARNT
 from tests.pipelines.made_up_exam import made_up_exam, mask_of, plain_inputs
 
 RECORD = ClinicalRecord(
@@ -40,7 +41,7 @@ def columns() -> set[str]:
     measured = features()
     known = set(pair_features(measured, measured)) | set(measured) | set(coded(RECORD))
     known |= {column for variant in variants(()) for column in variant.columns}
-    known |= {name for model in models(()) for name in model.names} | {RISK, RECURRENCE, *MEDIANS.values()}
+    known |= {name for model in models((), LEARNT) for name in model.names} | {RISK, RECURRENCE, *MEDIANS.values()}
     return known | {covariate for rule in nomogram_rules() for covariate in rule.covariates}
 
 

@@ -4,7 +4,7 @@ from pipelines.systems.rp_models import FALLBACK, RpModel, models
 from pipelines.systems.signature_inputs import Sequence
 
 MEASURED = ("post_adc_mean", "change_log_volume")
-MODELS = models(MEASURED)
+MODELS = models(MEASURED, {})
 BY_KEY = {model.key: model for model in MODELS}
 
 
@@ -41,3 +41,16 @@ def test_the_node_prefers_more_sequences_then_more_markers_and_never_drops_what_
         "fused ce_t1_t2_dwi",
         "fused t2_dwi",
     ]
+
+
+def test_a_fused_model_sees_what_its_networks_read_and_one_with_measured_features_sees_those_instead() -> None:
+    learnt = {Sequence.T2: ("log_volume",), Sequence.DWI: ("adc_mean", "dwi_ratio")}
+    found = {model.key: model.names for model in models(MEASURED, learnt)}
+    read = ("read_t2_pre_log_volume", "read_t2_post_log_volume")
+    assert found["fused t2_dwi"][:4] == ("logit_t2", "logit_dwi", *read)
+    assert found["fused t2_dwi"][4:] == tuple(
+        f"read_dwi_{when}_{name}" for when in ("pre", "post") for name in ("adc_mean", "dwi_ratio")
+    )
+    assert found["fused ce_t1_t2_dwi"][-2:] == found["fused t2_dwi"][-2:]  # nothing is read of the third
+    assert found["fused_measured t2_dwi"] == ("logit_t2", "logit_dwi", *MEASURED)
+    assert found["T2"] == ("logit_t2",)

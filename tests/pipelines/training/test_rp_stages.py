@@ -16,7 +16,7 @@ from pipelines.training.rp_stages import Learning, fit_stages, out_of_fold
 COUNT, VIEWS = 90, 2
 MEASURED = ("post_adc_mean",)
 NAMES = ("logit_t2", "logit_dwi", "logit_ce_t1", "post_adc_mean", "cea_ng_ml", "ca19_9_u_ml")
-BY_KEY = {model.key: model for model in models(MEASURED)}
+BY_KEY = {model.key: model for model in models(MEASURED, {})}
 
 
 def learning(seed: int = 0, signal: float = 1.2) -> Learning:
@@ -33,7 +33,7 @@ def learning(seed: int = 0, signal: float = 1.2) -> Learning:
 
 def test_every_model_has_a_stage_figures_and_limits_from_patients_it_never_saw() -> None:
     own = learning()
-    found = fit_stages(own, models(MEASURED))
+    found = fit_stages(own, models(MEASURED, {}))
     assert set(found.stages) == set(found.models) == set(found.metrics) == set(found.thresholds) == set(BY_KEY)
     assert found.metrics["T2"]["patients"] == COUNT
     assert found.metrics["CE-T1"]["patients"] == found.metrics["fused ce_t1_t2_dwi"]["patients"] == COUNT * 2 // 3
@@ -47,7 +47,7 @@ def test_every_model_has_a_stage_figures_and_limits_from_patients_it_never_saw()
 
 
 def test_only_what_the_node_uses_is_refitted() -> None:
-    found = fit_stages(learning(), models(MEASURED))
+    found = fit_stages(learning(), models(MEASURED, {}))
     assert len(found.stages["fused_markers_measured t2_dwi cea"].refits) == 4
     assert len(found.stages["fused_markers t2_dwi"].refits) == len(found.stages["T2"].refits) == 0
 
@@ -84,17 +84,17 @@ def test_a_model_of_what_too_few_patients_have_is_left_out() -> None:
     own = learning()
     values = own.table.values.copy()
     values[15:, :, 2] = np.nan
-    found = fit_stages(replace(own, table=Table(NAMES, values)), models(MEASURED))
+    found = fit_stages(replace(own, table=Table(NAMES, values)), models(MEASURED, {}))
     assert not [key for key in found.stages if "ce_t1" in key or key == "CE-T1"]
     without_markers = Table(NAMES[:4], own.table.values[..., :4])
-    assert "fused_measured t2_dwi" in fit_stages(replace(own, table=without_markers), models(MEASURED)).stages
+    assert "fused_measured t2_dwi" in fit_stages(replace(own, table=without_markers), models(MEASURED, {})).stages
 
 
 def test_a_network_that_has_it_the_wrong_way_round_moves_nobody() -> None:
     own = learning()
     values = own.table.values.copy()
     values[..., 0] *= -1
-    found = fit_stages(replace(own, table=Table(NAMES, values)), models(MEASURED))
+    found = fit_stages(replace(own, table=Table(NAMES, values)), models(MEASURED, {}))
     share = own.labels.mean()
     assert found.stages["T2"].probability(values[:5, :, :1]) == pytest.approx(share)
     assert found.stages["fused t2_dwi"].slopes[0] < 0  # beside others it may correct them
