@@ -24,6 +24,8 @@ demo: $(VENV)/installed
 
 # Two workers, a file each (tests/conftest.py says which files share a minute's work): first what needs one process,
 # then what starts nodes, archives and viewers of its own.
+# One thread of arithmetic for each worker: more of them than cores only wait for each other.
+test: export OMP_NUM_THREADS = 1
 COMPUTE := tests/pipelines tests/dicom_templates tests/node tests/test_house.py
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(COMPUTE)
