@@ -42,7 +42,7 @@ def packed(weights: Weights) -> dict[str, torch.Tensor]:
 
 
 def unpacked(weights: Weights) -> dict[str, torch.Tensor]:
-    """The tensors that :func:`packed` was given, in single precision."""
+    """The tensors that :func:`packed` was given, to its rounding; those of eight bits in single precision."""
     found = {}
     for name, value in weights.items():
         if name.endswith(SCALE):

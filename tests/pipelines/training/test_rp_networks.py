@@ -9,6 +9,7 @@ import torch
 from pipelines.cohort.cut import PreparedPatient
 from pipelines.cohort.folds import patient_folds
 from pipelines.contract import TimePoint
+from pipelines.packing import SCALE, unpacked
 from pipelines.systems.networks.rp_net import RpNet
 from pipelines.systems.signature_inputs import Sequence
 from pipelines.systems.tumour_field import Channel
@@ -67,12 +68,13 @@ def test_every_sequence_has_a_network_per_fold_and_a_lacking_one_no_log_odds() -
     assert any(beds) and np.array_equal(np.isnan(overlap[:, 1]), beds)
 
 
-def test_what_is_stored_is_an_rp_net_in_half_precision() -> None:
+def test_what_is_stored_is_an_rp_net_in_eight_bits_and_half_precision() -> None:
     found = trained(only_t2(made_up_patients()))
     own = {key.removeprefix("t2.1."): value for key, value in found.weights.items() if key.startswith("t2.1.")}
     network = RpNet(size_of(Sequence.T2, ONE_EPOCH))
-    network.load_state_dict(own)
-    assert all(value.dtype == torch.float16 for value in own.values() if value.is_floating_point())
+    network.load_state_dict(unpacked(own))
+    kept = {value.dtype for name, value in own.items() if not name.endswith((SCALE, "num_batches_tracked"))}
+    assert kept == {torch.int8, torch.float16}
 
 
 def test_a_patients_own_outcome_does_not_touch_its_log_odds() -> None:
