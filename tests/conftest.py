@@ -30,7 +30,7 @@ def _together(item: pytest.Item) -> str:
     for name in MADE_ONCE:
         if name in asked:
             return SAME.get(name, name)
-    return str(item.path)
+    return str(item.path.relative_to(REPOSITORY))
 
 
 def missing(what: str) -> NoReturn:

@@ -6,6 +6,7 @@ A departure belongs in one of the tables below, with its reason beside it.
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -340,3 +341,9 @@ def test_tests_mirror_the_source() -> None:
 def test_every_module_says_what_it_is_for() -> None:
     silent = [module.name for module in modules().values() if module.lines and not ast.get_docstring(module.tree)]
     assert silent == []
+
+
+@pytest.mark.skipif("PYTEST_XDIST_WORKER" not in os.environ, reason="one process: nothing to share")
+def test_workers_are_told_which_tests_belong_together(request: pytest.FixtureRequest) -> None:
+    """pytest-xdist tells them by the end of a test's name; unheard, every worker sets up every fixture anew."""
+    assert request.node.nodeid.endswith("@tests/test_house.py")

@@ -9,7 +9,15 @@ import pytest
 
 from node.standin import Archive, send_files
 from pipelines.phantom.cohort import write_patient
-from tests.running_node import NODE_TITLE, SENDER_TITLE, Destination, RunningNode, free_port, running_node
+from tests.running_node import (
+    NODE_TITLE,
+    QUICK_SCORING,
+    SENDER_TITLE,
+    Destination,
+    RunningNode,
+    free_port,
+    running_node,
+)
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(400)]
 
@@ -35,7 +43,7 @@ def node(tmp_path_factory: pytest.TempPathFactory, patient: Path) -> Iterator[tu
         Destination("refusing", "REFUSING", refusing.open()),
         Destination("healthy", "HEALTHY", healthy.open()),
     ]
-    extra = "[results]\nphantom_scores = true\nretry_seconds = 1\nretry_max_seconds = 2"
+    extra = f"[results]\nphantom_scores = true\nretry_seconds = 1\nretry_max_seconds = 2\n{QUICK_SCORING}"
     with running_node(folder / "node", destinations, extra) as running:
         for exam in ("baseline", "restaging"):
             paths = sorted((patient / exam).glob("*.dcm"))

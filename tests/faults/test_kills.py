@@ -12,6 +12,7 @@ from node.standin import Archive, send_files
 from pipelines.phantom.cohort import write_patient
 from tests.running_node import (
     NODE_TITLE,
+    QUICK_SCORING,
     SENDER_TITLE,
     Destination,
     RunningNode,
@@ -48,7 +49,7 @@ def test_every_acknowledged_image_survives_a_kill_and_the_node_goes_on(tmp_path:
     archive = Archive(tmp_path / "archive", "ARCHIVE")
     destination = Destination("archive", "ARCHIVE", archive.open())
     port = free_port()
-    write_config(tmp_path / "node", port, [destination], "[results]\nphantom_scores = true")
+    write_config(tmp_path / "node", port, [destination], f"[results]\nphantom_scores = true\n{QUICK_SCORING}")
     baseline, restaging = exam(patient, "baseline"), exam(patient, "restaging")
     try:
         with started(tmp_path / "node", port, worker=False) as node:
@@ -77,7 +78,7 @@ def test_an_image_whose_index_row_was_lost_is_found_again_at_start(tmp_path: Pat
 def test_a_killed_worker_is_replaced_and_its_job_done_once(tmp_path: Path, patient: Path) -> None:
     archive = Archive(tmp_path / "archive", "ARCHIVE")
     destination = Destination("archive", "ARCHIVE", archive.open())
-    extra = "[results]\nphantom_scores = true\n[scoring]\nlease_seconds = 4"
+    extra = f"[results]\nphantom_scores = true\n{QUICK_SCORING}lease_seconds = 4"
     try:
         with running_node(tmp_path / "node", [destination], extra) as node:
             send(node, exam(patient, "baseline"))

@@ -33,7 +33,7 @@ from tests.node.conftest import Bench, configured, peer
 from tests.peers.orthanc import TITLE, Orthanc, running_orthanc
 from tests.peers.scored import ScoredPair
 from tests.programs import program
-from tests.running_node import NODE_TITLE, SENDER_TITLE, Destination, free_port, running_node
+from tests.running_node import NODE_TITLE, QUICK_SCORING, SENDER_TITLE, Destination, free_port, running_node
 
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(400)]
 
@@ -294,7 +294,8 @@ def test_a_running_node_holds_releases_and_verifies(orthanc: Orthanc, demo_resul
     baseline = dcmread(sorted(demo_results.baseline.glob("*.dcm"))[0]).StudyInstanceUID
     put_exams(orthanc, demo_results, tmp_path, renamed)
     archive = Destination("archive", TITLE, orthanc.dicom_port, "queries = true")
-    with running_node(tmp_path / "node", [archive], "[results]\nphantom_scores = true") as node:
+    extra = f"[results]\nphantom_scores = true\n{QUICK_SCORING}"
+    with running_node(tmp_path / "node", [archive], extra) as node:
         for exam in (demo_results.baseline, demo_results.restaging):
             paths = sorted(exam.glob("*.dcm"))
             send_files(paths, "127.0.0.1", node.port, called=NODE_TITLE, calling=SENDER_TITLE)

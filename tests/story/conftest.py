@@ -14,7 +14,7 @@ from pydicom import Dataset, dcmread
 from node.standin import Archive, send_files
 from pipelines.phantom.cohort import choose_sites, write_patient
 from pipelines.phantom.patient import draw_patient
-from tests.running_node import NODE_TITLE, SENDER_TITLE, Destination, RunningNode, running_node
+from tests.running_node import NODE_TITLE, QUICK_SCORING, SENDER_TITLE, Destination, RunningNode, running_node
 
 SEED, SITES = 909, choose_sites("A")
 RESULT_SECONDS = 120
@@ -59,7 +59,7 @@ class Story:
 
 
 @contextmanager
-def told(folder: Path, more: str = "") -> Iterator[Story]:
+def told(folder: Path, more: str = QUICK_SCORING) -> Iterator[Story]:
     """A story in a folder of its own; ``more``: further settings of the node."""
     archive = Archive(folder / "archive", "ARCHIVE")
     destination = Destination("archive", "ARCHIVE", archive.open())

@@ -7,14 +7,14 @@ import random
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from pydicom import Dataset, dcmread
 from pydicom.uid import Comprehensive3DSRStorage, SecondaryCaptureImageStorage, SegmentationStorage, generate_uid
 
-from tests.story.conftest import Story, all_sent, edited, files, in_state
+from tests.story.conftest import Story, all_sent, edited, files, in_state, told
 
 pytestmark = [pytest.mark.story, pytest.mark.timeout(400)]
 
@@ -27,22 +27,30 @@ def kinds(results: list[Dataset]) -> list[str]:
     return sorted((dataset.SOPClassUID for dataset in results), key=str)
 
 
+@pytest.fixture
+def as_shipped(tmp_path: Path) -> Iterator[Story]:
+    """A node with every system that scores by default."""
+    with told(tmp_path / "as_shipped", "[scoring]\nbaseline_alone = false") as one:
+        yield one
+
+
 def test_a_pair_gets_two_segs_a_report_and_a_page_and_the_command_line_finds_the_same(
-    story: Story, tmp_path: Path
+    as_shipped: Story, tmp_path: Path
 ) -> None:
+    story, out = as_shipped, tmp_path / "out"
     patient = story.patient(0)
     for exam in ("baseline", "restaging"):
         story.send(files(patient / exam))
     found = story.when(patient.name, all_sent(1))
     assert kinds(story.results_of(patient.name)) == EVERY_KIND
 
-    command = [sys.executable, "-m", "node", "score", "--out", str(tmp_path), "--config", str(story.node.config)]
+    command = [sys.executable, "-m", "node", "score", "--out", str(out), "--config", str(story.node.config)]
     folders = ["--baseline", str(patient / "baseline"), "--restaging", str(patient / "restaging")]
     done = subprocess.run([*command, *folders], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     results = story.node.folder / "data" / "results"
     (by_node,) = results.glob(f"pair{found['pairs'][0]['id']:06d}-v001-*/findings.json")
-    assert json.loads((tmp_path / "findings.json").read_text()) == json.loads(by_node.read_text())
+    assert json.loads((out / "findings.json").read_text()) == json.loads(by_node.read_text())
 
 
 def test_twice_and_shuffled_and_by_two_associations_at_once_is_still_one_result(story: Story) -> None:

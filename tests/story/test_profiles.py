@@ -18,7 +18,7 @@ from pydicom.uid import (
 from node.demo_patients import PATIENTS, SEED
 from node.standin import Archive, send_files
 from pipelines.phantom.cohort import write_patient
-from tests.running_node import NODE_TITLE, SENDER_TITLE, Destination, RunningNode, running_node
+from tests.running_node import NODE_TITLE, QUICK_SCORING, SENDER_TITLE, Destination, RunningNode, running_node
 from tests.story.conftest import files
 
 pytestmark = [pytest.mark.story, pytest.mark.timeout(400)]
@@ -62,7 +62,8 @@ def delivered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Delivered]:
         peers = [Destination(name, name.upper(), archives[name].open(), more) for name, more in profiles.items()]
         truth = write_patient(folder / "patients", SEED, PATIENTS[0].index)
         patient = folder / "patients" / truth.patient_id
-        node = stack.enter_context(running_node(folder / "node", peers, "[results]\nphantom_scores = true"))
+        extra = f"[results]\nphantom_scores = true\n{QUICK_SCORING}"
+        node = stack.enter_context(running_node(folder / "node", peers, extra))
         images = [*files(patient / "baseline"), *files(patient / "restaging")]
         send_files(images, "127.0.0.1", node.port, called=NODE_TITLE, calling=SENDER_TITLE)
         status = node.wait_until(_finished, 120)
