@@ -11,7 +11,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 MADE_ONCE = ("demo_every_kind", "demo_results", "real_every_kind", "with_masks", "without_masks", "scores_withheld")
 """Session fixtures of tests/peers that take a minute each."""
-SAME = {"demo_results": "demo_every_kind"}
+SAME = {"demo_results": "demo_every_kind", "with_masks": "demo_every_kind"}
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -25,6 +25,7 @@ _WORDS: dict[str, str] = {
     "Change of longest diameter from baseline": _DIAMETER % r"[\d.]+" + _CHANGE,
     "Change of volume from baseline": _VOLUME % r"[\d.]+" + _CHANGE,
     "Change of mean ADC from baseline": _ADC % r"[\d.]+" + _CHANGE,
+    "Coverage of the outcomes that remain possible": rf"{_NUMBER} % confidence",
     "Lower limit of predicted probability": rf"{_PREDICTION}\({_NUMBER}–",
     "Upper limit of predicted probability": rf"{_PREDICTION}\([\d.]+–{_NUMBER}",
 }
