@@ -23,6 +23,7 @@ from node.errors import ConfigError
 from node.plan import Planner
 from node.receive import Listener, refuse_taken_port
 from node.revision import Revision, fingerprint
+from node.room import GIB
 from node.schedule import Clock
 from node.send import send_due
 from node.settle import settle
@@ -45,7 +46,7 @@ def opened(config: Config) -> Iterator[tuple[Database, Store]]:
     database = Database(config.database_url)
     try:
         database.migrate()
-        yield database, Store(config.node.data_dir, database)
+        yield database, Store(config.node.data_dir, database, int(config.node.keep_free_gib * GIB))
     finally:
         database.close()
 

@@ -6,7 +6,6 @@ Nothing is changed: the test file in the data folder is removed again, and a dat
 from __future__ import annotations
 
 import errno
-import shutil
 import socket
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -21,11 +20,10 @@ from node.check_peer import answers_as, check_peer
 from node.config import Config
 from node.finding import Finding, Level
 from node.records import DeliveryState
+from node.room import GIB, Room
 from node.schema import delivery_table
 
-GIB = 1024**3
-# An exam is about 0.1 GiB: below the first a busy day may fill the disk, below the second nothing should be started.
-LOW_DISK_GIB, FULL_DISK_GIB = 20.0, 1.0
+LOW_DISK_GIB = 20.0  # an exam is about 0.1 GiB: a busy day may fill the disk
 # The folders of models that every scoring run needs, beside one per system.
 SEGMENTER = "segmenter"
 MANIFEST = "manifest.json"
@@ -35,7 +33,7 @@ _COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "bold red"}
 def check(config: Config) -> Iterator[Finding]:
     """Everything that must be right before `restage serve` works, this node first, then peer by peer."""
     yield from _check_port(config)
-    yield from _check_data_dir(config.node.data_dir)
+    yield from _check_data_dir(config.node.data_dir, config.node.keep_free_gib)
     yield from _check_database(config.database_url)
     yield from _check_waiting(config)
     yield from _check_bundles(config)
@@ -87,7 +85,7 @@ def _is_loopback(host: str) -> bool:
     return host in ("localhost", "::1") or host.startswith("127.")
 
 
-def _check_data_dir(folder: Path) -> Iterator[Finding]:
+def _check_data_dir(folder: Path, keep_free_gib: float) -> Iterator[Finding]:
     subject = f"data folder {folder}"
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
     if not there.is_dir():
@@ -101,11 +99,11 @@ def _check_data_dir(folder: Path) -> Iterator[Finding]:
         yield Finding(Level.FAIL, subject, words)
         return
     yield Finding(Level.OK, subject, "writable" if there == folder else "not there yet, and can be made")
-    free = shutil.disk_usage(there).free / GIB
-    if free < LOW_DISK_GIB:
-        level = Level.FAIL if free < FULL_DISK_GIB else Level.WARN
-        words = f"our side: {free:.1f} GiB free; with less than {FULL_DISK_GIB:.0f} objects are soon refused: make room"
-        yield Finding(level, subject, words)
+    free = Room(there, 0).free / GIB
+    if free < max(LOW_DISK_GIB, keep_free_gib):
+        level = Level.FAIL if free < keep_free_gib else Level.WARN
+        words = f"our side: {free:.1f} GiB free; below {keep_free_gib:g} GiB ([node] keep_free_gib) senders are refused"
+        yield Finding(level, subject, f"{words}: make room")
     else:
         yield Finding(Level.OK, subject, f"{free:.0f} GiB free")
 

@@ -106,6 +106,7 @@ class Node(Section):
         AfterValidator(_check_database),
         Field(description='"" for restage.sqlite in data_dir, or "sqlite:///" and a path'),
     ] = ""
+    keep_free_gib: Annotated[float, Field(ge=0, le=100000, description="GiB (1024³ bytes), 0 to 100000")] = 1.0
 
 
 class Profile(Section):

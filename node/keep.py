@@ -13,8 +13,9 @@ from pydicom.dataset import Dataset
 from dicom_templates.encode import encode
 from dicom_templates.kinds import Kind, Result, named
 from dicom_templates.profile import Rendering
+from node.durable import write_durably
 from node.records import JobTicket, ResultFile, Task
-from node.store import Store, write_durably
+from node.store import Store
 from pipelines.contract import Findings
 from pipelines.findings_json import findings_json
 

@@ -114,6 +114,7 @@ TRANSFER_SYNTAXES = (
     JPEGBaseline8Bit,
 )
 
+_LOCAL_LIMIT_EXCEEDED = (0x02, 0x03, 0x02)  # transient, by the presentation service provider (PS3.8 Table 9-21)
 _ASSOCIATE_RQ = 0x01  # PDU type, PS3.8 9.3.2
 _MAX_PDU = 262_144
 _MAX_ASSOCIATIONS = 40
@@ -138,6 +139,7 @@ class Listener:
         handlers: list[evt.EventHandlerType] = [
             (evt.EVT_DATA_RECV, self._note_titles),
             (evt.EVT_REQUESTED, self._narrow),
+            (evt.EVT_REQUESTED, self._require_room),
             (evt.EVT_REJECTED, self._rejected),
             (evt.EVT_C_ECHO, self._echo),
             (evt.EVT_C_STORE, self._store),
@@ -163,6 +165,16 @@ class Listener:
         if peers and not any(peer.sends or peer.queries for peer in peers):
             echo_only = [c for c in event.assoc.acceptor.supported_contexts if c.abstract_syntax == Verification]
             event.assoc.acceptor.supported_contexts = echo_only
+
+    def _require_room(self, event: evt.Event) -> None:
+        """Where the disk has no room, reject as transient, "local limit exceeded" (PS3.8 Table 9-21): the sender keeps
+        its objects and tries again, where a permanent refusal would end its routing job."""
+        shortage = self.store.room.shortage()
+        if not shortage:
+            return
+        log.error("association.no_room", address=event.assoc.requestor.address, reason=shortage)
+        event.assoc.acse.send_reject(*_LOCAL_LIMIT_EXCEEDED)
+        event.assoc.kill()
 
     def _rejected(self, event: evt.Event) -> None:
         called, calling = self._titles.get(event.assoc, (b"", b""))

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import os
 import time
-import uuid
 from dataclasses import dataclass
 from enum import Enum, auto
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +15,18 @@ from sqlalchemy import Connection, Row, insert, select, update
 from sqlalchemy.exc import OperationalError
 
 from node.database import Database
+from node.durable import PART, flush_directory, write_durably
 from node.errors import ObjectError, StoreError
-from node.flow import STUDY, move
 from node.objects import read_facts, same_content
-from node.records import ObjectFacts, StoredObject, StudyState
-from node.schema import object_table, result_table, study_table
+from node.records import ObjectFacts, StoredObject
+from node.room import Room
+from node.schema import object_table, result_table
+from node.study import admit, touch
 
 log = structlog.get_logger()
 
-_PART = ".part"  # a file that is still being written
+RECOVERY = "recovery"
+"""The source of an object whose row was made again from its file."""
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -45,6 +45,12 @@ class Store:
 
     folder: Path
     database: Database
+    keep_free: int = 0
+    """Bytes that have to stay free on the disk."""
+
+    @property
+    def room(self) -> Room:
+        return Room(self.folder, self.keep_free)
 
     @property
     def objects(self) -> Path:
@@ -56,9 +62,13 @@ class Store:
 
     def prepare(self) -> None:
         """Make the folders, drop what a crash left half-written, index what it left unindexed."""
-        for folder in (self.objects, self.results):
-            folder.mkdir(parents=True, exist_ok=True)
-        for leftover in self.objects.glob(f"*/*{_PART}"):
+        self.results.mkdir(parents=True, exist_ok=True)
+        # All of them now: an object may be answered for as soon as its own folder is flushed, whoever made that.
+        for number in range(256):
+            (self.objects / f"{number:02x}").mkdir(parents=True, exist_ok=True)
+        for folder in (self.objects, self.folder, self.folder.parent):
+            flush_directory(folder)
+        for leftover in self.objects.glob(f"*/*{PART}"):
             leftover.unlink()
         self._index_orphans()
 
@@ -68,6 +78,8 @@ class Store:
         ``encoded`` is the whole Part 10 file as received. When this returns, the bytes and their directory entry are
         on disk. Raises StoreError; ``full`` where there is no room.
         """
+        if shortage := self.room.shortage(len(encoded)):
+            raise StoreError(shortage, full=True)
         digest = hashlib.sha256(encoded).hexdigest()
         path = self._path(facts.sop_uid, digest)
         try:
@@ -77,7 +89,7 @@ class Store:
                 current = _current_digest_and_path(connection, facts.sop_uid)
             if current is not None and current[0] != digest and self._repeats(current[1], encoded):
                 with self.database.transaction() as connection:
-                    _touch(connection, facts.study_uid, time.time())
+                    touch(connection, facts.study_uid, time.time())
                 return Kept.KNOWN
             write_durably(path, encoded)
             with self.database.transaction() as connection:
@@ -117,7 +129,7 @@ class Store:
         table = object_table
         known = connection.execute(select(table).where(table.c.sop_uid == facts.sop_uid)).all()
         if any(row.digest == file.digest and row.current for row in known):
-            _touch(connection, facts.study_uid, file.at)
+            touch(connection, facts.study_uid, file.at)
             return Kept.KNOWN
         connection.execute(update(table).where(table.c.sop_uid == facts.sop_uid).values(current=False))
         if any(row.digest == file.digest for row in known):
@@ -125,25 +137,33 @@ class Store:
             connection.execute(update(table).where(same).values(current=True))
         else:
             connection.execute(insert(table).values(_object_row(facts, file, self.folder)))
-        _admit(connection, facts, file.at)
+        admit(connection, facts, file.at)
         return Kept.REPLACED if known else Kept.NEW
 
     def _index_orphans(self) -> None:
-        with self.database.reading() as connection:
-            indexed = {row.path for row in connection.execute(select(object_table.c.path))}
-        for path in sorted(self.objects.glob("*/*.dcm")):
-            if str(path.relative_to(self.folder)) in indexed:
-                continue
-            encoded = path.read_bytes()
+        for path in self.unindexed():
             try:
-                facts = read_facts(encoded)
+                facts = self.index_file(path)
             except ObjectError as error:
                 log.error("object.unreadable", file=path.name, reason=str(error))
-                continue
-            file = _File(path, hashlib.sha256(encoded).hexdigest(), len(encoded), "recovery", time.time())
-            with self.database.transaction() as connection:
-                self._index(connection, facts, file)
-            log.warning("object.indexed_again", file=path.name, sop_uid=facts.sop_uid)
+            else:
+                log.warning("object.indexed_again", file=path.name, sop_uid=facts.sop_uid)
+
+    def unindexed(self) -> list[Path]:
+        """Object files that no row names, the oldest first: of two contents of one object the newer one counts."""
+        with self.database.reading() as connection:
+            indexed = {row.path for row in connection.execute(select(object_table.c.path))}
+        found = [path for path in self.objects.glob("*/*.dcm") if str(path.relative_to(self.folder)) not in indexed]
+        return sorted(found, key=lambda path: (path.stat().st_mtime_ns, path))
+
+    def index_file(self, path: Path) -> ObjectFacts:
+        """Make the row of an object file that has none. Raises ObjectError where it is no whole object."""
+        encoded = path.read_bytes()
+        facts = read_facts(encoded)
+        file = _File(path, hashlib.sha256(encoded).hexdigest(), len(encoded), RECOVERY, time.time())
+        with self.database.transaction() as connection:
+            self._index(connection, facts, file)
+        return facts
 
 
 @dataclass(frozen=True)
@@ -153,33 +173,6 @@ class _File:
     size: int
     source: str
     at: float
-
-
-def write_durably(path: Path, content: bytes) -> None:
-    """Write a file so that it survives a power cut: flush its bytes, rename it into place, flush the directory."""
-    created = not path.parent.exists()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{uuid.uuid4().hex}{_PART}")
-    try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-    _flush_directory(path.parent)
-    if created:
-        _flush_directory(path.parent.parent)
-
-
-def _flush_directory(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _object_row(facts: ObjectFacts, file: _File, folder: Path) -> dict[str, object]:
@@ -211,93 +204,3 @@ def _current_digest_and_path(connection: Connection, sop_uid: str) -> tuple[str,
     which = (table.c.sop_uid == sop_uid) & table.c.current
     row = connection.execute(select(table.c.digest, table.c.path).where(which)).first()
     return None if row is None else (row.digest, row.path)
-
-
-def _touch(connection: Connection, study_uid: str, at: float) -> None:
-    """A repeat changes nothing, but its study is still arriving."""
-    table = study_table
-    receiving = (table.c.study_uid == study_uid) & (table.c.state == StudyState.RECEIVING)
-    connection.execute(update(table).where(receiving).values(last_received_at=at))
-
-
-def _admit(connection: Connection, facts: ObjectFacts, at: float) -> None:
-    """A new content: its study is (again) being received; after it had settled, under a new generation."""
-    table = study_table
-    row = connection.execute(select(table).where(table.c.study_uid == facts.study_uid)).first()
-    if row is None:
-        connection.execute(insert(table).values(_study_row(facts, at)))
-        return
-    state = StudyState(row.state)
-    values = {
-        "state": move(STUDY, state, StudyState.RECEIVING),
-        "generation": row.generation + (state is not StudyState.RECEIVING),
-        "code": "",
-        "reason": "",
-        "last_received_at": at,
-        # Before anything was planned, the first object that names the issuer tells it for the study.
-        "issuer": row.issuer or (facts.patient.issuer[:64] if _unplanned(row) else ""),
-        "study_date": row.study_date or _da(facts),
-        **_ownership(connection, row, facts),
-    }
-    connection.execute(update(table).where(table.c.study_uid == facts.study_uid).values(**values))
-
-
-def _ownership(connection: Connection, row: Row[Any], facts: ObjectFacts) -> dict[str, str]:
-    """Whose study it is, after this object: what changes in its row.
-
-    Objects of two patients are a conflict. It ends when the PACS has sent every object again under one patient, as
-    after a merge there: the study is then that patient's.
-    """
-    if not row.conflict and (row.patient_id, row.issuer) == _owner(facts):
-        return {}  # nearly every object: it adds nobody to those who are there
-    table = object_table
-    query = select(table.c.patient_id, table.c.issuer).where(table.c.study_uid == row.study_uid, table.c.current)
-    owners = sorted({(one.patient_id, one.issuer) for one in connection.execute(query.distinct())})
-    clash = next((two for two in combinations(owners, 2) if not _same_owner(*two)), None)
-    if clash is not None:
-        (patient_id, issuer), (other_id, other_issuer) = clash
-        names = f"ID {patient_id!r} of {issuer!r} and ID {other_id!r} of {other_issuer!r}"
-        return {"conflict": f"one study holds objects of two patients: {names}"}
-    if _same_owner((row.patient_id, row.issuer), _owner(facts)):
-        return {"conflict": ""}
-    return {"conflict": "", **_identity(facts), "issuer": next((issuer for _, issuer in owners if issuer), "")}
-
-
-def _owner(facts: ObjectFacts) -> tuple[str, str]:
-    return facts.patient.patient_id[:64], facts.patient.issuer[:64]
-
-
-def _same_owner(one: tuple[str, str], other: tuple[str, str]) -> bool:
-    # An object that names no issuer (many annotation tools drop it) says nothing against the one that is known.
-    return one[0] == other[0] and (not one[1] or not other[1] or one[1] == other[1])
-
-
-def _unplanned(row: Row[Any]) -> bool:
-    return bool(row.state == StudyState.RECEIVING and row.generation == 1)
-
-
-def _identity(facts: ObjectFacts) -> dict[str, str]:
-    patient_id, issuer = _owner(facts)
-    patient = facts.patient
-    person = {"name": patient.name, "birth_date": patient.birth_date[:8], "sex": patient.sex[:16]}
-    return {"patient_id": patient_id, "issuer": issuer, **person}
-
-
-def _study_row(facts: ObjectFacts, at: float) -> dict[str, object]:
-    return {
-        "study_uid": facts.study_uid,
-        **_identity(facts),
-        "study_date": _da(facts),
-        "description": facts.study_description,
-        "state": StudyState.RECEIVING,
-        "generation": 1,
-        "code": "",
-        "reason": "",
-        "conflict": "",
-        "first_received_at": at,
-        "last_received_at": at,
-    }
-
-
-def _da(facts: ObjectFacts) -> str:
-    return facts.study_date.strftime("%Y%m%d") if facts.study_date else ""

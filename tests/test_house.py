@@ -43,6 +43,7 @@ STATE = {
     "node.lease",
     "node.ledger",
     "node.store",
+    "node.study",
     "node.jobs",
     "node.outbox",
 }

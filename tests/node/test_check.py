@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import socket
-from collections import namedtuple
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -15,10 +14,11 @@ from rich.console import Console
 
 from node import check as module
 from node.association import VERIFICATION
-from node.check import FULL_DISK_GIB, GIB, LOW_DISK_GIB, check, render
+from node.check import LOW_DISK_GIB, check, render
 from node.config import Config, Node, Peer, Scoring
 from node.database import Database
 from node.finding import Finding, Level
+from node.room import GIB, Room
 
 Make = Callable[..., Config]
 
@@ -44,8 +44,7 @@ def _room_enough(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def free_disk(monkeypatch: pytest.MonkeyPatch, gib: float) -> None:
-    usage = namedtuple("usage", "total used free")(0, 0, int(gib * GIB))
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(Room, "free", int(gib * GIB))
 
 
 def free_port() -> int:
@@ -128,7 +127,8 @@ def test_a_data_folder_of_another_user_is_a_fault(make: Make, monkeypatch: pytes
 
 
 @pytest.mark.parametrize(
-    ("gib", "level"), [(LOW_DISK_GIB + 1, Level.OK), (LOW_DISK_GIB - 1, Level.WARN), (FULL_DISK_GIB / 2, Level.FAIL)]
+    ("gib", "level"),
+    [(LOW_DISK_GIB + 1, Level.OK), (LOW_DISK_GIB - 1, Level.WARN), (Node().keep_free_gib / 2, Level.FAIL)],
 )
 def test_a_filling_disk_is_told_before_it_is_full(
     make: Make, monkeypatch: pytest.MonkeyPatch, gib: float, level: Level

@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,21 @@ def test_a_title_that_is_no_peer_is_rejected_and_its_bytes_are_logged(config: Co
     assert event["calling"] == repr(b"STRANGER        ")
     assert event["called"] == repr(b"RESTAGE         ")
     assert event["address"] == "127.0.0.1"
+
+
+def test_without_room_a_sender_is_told_to_come_back_and_is_let_in_when_there_is_room_again(
+    config: Config, listener: Listener, bench: Bench, events: list[Any]
+) -> None:
+    first = t2_axial(BASELINE)[0]
+    listener.store = replace(bench.store, keep_free=2**62)
+    with associated(config, context_of(first)) as refused:
+        assert refused.is_rejected
+        answer = refused.acceptor.primitive
+        assert (answer.result, answer.result_source, answer.diagnostic) == (2, 3, 2)  # PS3.8 Table 9-21
+    (said,) = [event for event in events if event["event"] == "association.no_room"]
+    assert "keep_free_gib" in said["reason"]
+    listener.store = bench.store
+    assert [answer.Status for answer in send(config, first)] == [0x0000]
 
 
 def test_a_node_without_peers_lets_nobody_in(store: Store) -> None:

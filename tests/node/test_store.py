@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pydicom.uid import ImplicitVRLittleEndian
-from sqlalchemy import event, update
+from sqlalchemy import delete, event, update
 
 from node.errors import StoreError
 from node.objects import read_facts
 from node.records import StudyState
+from node.room import GIB
 from node.schema import object_table, study_table
-from node.store import Kept, Store, write_durably
+from node.store import Kept, Store
 from tests.dicom_files import BASELINE, RESTAGING, encoded, in_syntax, of_other_patient, report, t2_axial, write
 from tests.node.conftest import Bench, result
 
@@ -238,7 +241,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(bench: Bench, tmp_path: Path) ->
 
 
 def test_a_folder_that_cannot_be_written_is_told_as_no_full_disk(bench: Bench) -> None:
-    bench.store.objects.rmdir()
+    shutil.rmtree(bench.store.objects)
     bench.store.objects.write_bytes(b"a file where the folder should be")
     content = encoded(SLICES[0])
     with pytest.raises(StoreError) as caught:
@@ -281,21 +284,27 @@ def test_the_same_object_over_two_associations_at_once_is_one_object(bench: Benc
     assert len(bench.rows(object_table)) == len(files(bench.store)) == 1
 
 
-def test_a_write_flushes_the_file_before_it_has_its_name_and_the_folder_after(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    flushed: list[tuple[str, bool]] = []
-    target = tmp_path / "new" / "object.dcm"
-    flush = os.fsync
+def test_of_two_contents_that_are_indexed_anew_the_newer_one_counts(bench: Bench) -> None:
+    """Both files outlive a lost database; their names say nothing of their order."""
+    for dataset in (SLICES[0], changed()):
+        bench.receive(dataset)
+    (newer,) = (path for path in files(bench.store) if path.read_bytes() == encoded(changed()))
+    for order, path in enumerate(sorted(files(bench.store), key=lambda path: path == newer)):
+        os.utime(path, (1e9 + order, 1e9 + order))
+    for table in (object_table, study_table):
+        with bench.database.transaction() as connection:
+            connection.execute(delete(table))
+    bench.store.prepare()
+    with bench.database.reading() as connection:
+        (stored,) = bench.store.objects_of(connection, (BASELINE.uid,))
+    assert stored.path == newer
 
-    def note(descriptor: int) -> None:
-        flushed.append((Path(f"/proc/self/fd/{descriptor}").readlink().name, target.exists()))
-        flush(descriptor)
 
-    monkeypatch.setattr(os, "fsync", note)
-    write_durably(target, b"content")
-    (part, named_then), *folders = flushed
-    assert part.endswith(".part")
-    assert not named_then
-    assert folders == [("new", True), (tmp_path.name, True)]
-    assert target.read_bytes() == b"content"
+def test_below_the_watermark_nothing_is_taken_and_above_it_everything_again(bench: Bench) -> None:
+    content = encoded(SLICES[0])
+    short = replace(bench.store, keep_free=bench.store.room.free + 10 * GIB)
+    with pytest.raises(StoreError, match="keep_free_gib") as caught:
+        short.keep(content, read_facts(content), "SENDER")
+    assert caught.value.full
+    assert files(bench.store) == []
+    assert bench.receive(SLICES[0]) == [Kept.NEW]
