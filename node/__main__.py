@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from dicom_templates.kinds import Item
-from node import calibrate_command, clinical_commands, evaluate_command
+from node import calibrate_command, clinical_commands, evaluate_command, fsck_command
 from node.config import Config, load_config
 from node.errors import ConfigError, RestageError
 from node.logs import configure_logs
@@ -40,6 +40,7 @@ app = typer.Typer(
 app.add_typer(clinical_commands.app, name="clinical")
 app.command()(evaluate_command.evaluate)
 app.command()(calibrate_command.calibrate)
+app.command()(fsck_command.fsck)
 console = Console()
 errors = Console(stderr=True, soft_wrap=True, highlight=False)
 

@@ -20,6 +20,7 @@ from node import jobs, outbox
 from node.config import Config
 from node.database import Database
 from node.errors import ConfigError
+from node.leftovers import drop_leftovers
 from node.plan import Planner
 from node.receive import Listener, refuse_taken_port
 from node.revision import Revision, fingerprint
@@ -124,6 +125,8 @@ def work(config: Config, config_path: Path, *, parent: int | None = None) -> Non
             raise ConfigError("scoring", f"[scoring] cannot be used: {error}") from error
     log.info("worker.ready", systems=[system.model.name for system in models.systems])
     with opened(config) as (database, store):
+        store.prepare_folders()
+        drop_leftovers(store)
         worker = Worker(config, database, store, models)
         while not stop.is_set() and (parent is None or os.getppid() == parent):
             if not worker.work_one():

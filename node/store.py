@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 from node.database import Database
 from node.durable import PART, flush_directory, write_durably
 from node.errors import ObjectError, StoreError
-from node.objects import read_facts, same_content
+from node.objects import NOT_DICOM, read_facts, same_content
 from node.records import ObjectFacts, StoredObject
 from node.room import Room
 from node.schema import object_table, result_table
@@ -62,15 +62,19 @@ class Store:
 
     def prepare(self) -> None:
         """Make the folders, drop what a crash left half-written, index what it left unindexed."""
+        self.prepare_folders()
+        for leftover in self.objects.glob(f"*/*{PART}"):
+            leftover.unlink()
+        self._index_orphans()
+
+    def prepare_folders(self) -> None:
+        """Make the folders that are not there."""
         self.results.mkdir(parents=True, exist_ok=True)
         # All of them now: an object may be answered for as soon as its own folder is flushed, whoever made that.
         for number in range(256):
             (self.objects / f"{number:02x}").mkdir(parents=True, exist_ok=True)
         for folder in (self.objects, self.folder, self.folder.parent):
             flush_directory(folder)
-        for leftover in self.objects.glob(f"*/*{PART}"):
-            leftover.unlink()
-        self._index_orphans()
 
     def keep(self, encoded: bytes, facts: ObjectFacts, source: str) -> Kept:
         """Write one object durably, then index it.
@@ -156,10 +160,18 @@ class Store:
         found = [path for path in self.objects.glob("*/*.dcm") if str(path.relative_to(self.folder)) not in indexed]
         return sorted(found, key=lambda path: (path.stat().st_mtime_ns, path))
 
-    def index_file(self, path: Path) -> ObjectFacts:
-        """Make the row of an object file that has none. Raises ObjectError where it is no whole object."""
+    def facts_of(self, path: Path) -> ObjectFacts:
+        """What an object file says of itself. Raises ObjectError where it is no whole object, or not what it was."""
         encoded = path.read_bytes()
         facts = read_facts(encoded)
+        if self._path(facts.sop_uid, hashlib.sha256(encoded).hexdigest()) != path:
+            raise ObjectError(NOT_DICOM, "its content is not the one that it is named after")
+        return facts
+
+    def index_file(self, path: Path) -> ObjectFacts:
+        """Make the row of an object file that has none. Raises ObjectError where it is no whole object."""
+        facts = self.facts_of(path)
+        encoded = path.read_bytes()
         file = _File(path, hashlib.sha256(encoded).hexdigest(), len(encoded), RECOVERY, time.time())
         with self.database.transaction() as connection:
             self._index(connection, facts, file)

@@ -101,9 +101,17 @@ PLACES: Mapping[str, set[str]] = {
         "node.overtaken",
         "node.status",
         "node.check",
+        "node.fsck",
+        "node.leftovers",
     },
     "pydantic": {"node.config", "node.config_errors", "node.series_rule"},
-    "typer": {"node.__main__", "node.calibrate_command", "node.clinical_commands", "node.evaluate_command"},
+    "typer": {
+        "node.__main__",
+        "node.calibrate_command",
+        "node.clinical_commands",
+        "node.evaluate_command",
+        "node.fsck_command",
+    },
     "rich": {"node.__main__", "node.check", "node.classified", "node.demo", "node.progress", "node.status"},
 }
 # Where torch.load may stand, with weights_only=True: others publish their weights in no other format.
@@ -115,6 +123,7 @@ LATE_IMPORTS: Mapping[str, str] = {
     "node.__main__": "each verb imports what it runs: `status` must not pay for torch",
     "node.clinical_commands": "as node.__main__, of which it is a part",
     "node.calibrate_command": "as node.__main__, of which it is a part",
+    "node.fsck_command": "as node.__main__, of which it is a part",
     "node.evaluate_command": "as node.__main__, of which it is a part",
     "node.app": "the worker alone pays for torch, and it is started from here",
 }
