@@ -133,9 +133,12 @@ def running_node(
 
 
 @contextmanager
-def started(folder: Path, port: int, *, worker: bool = True) -> Iterator[RunningNode]:
-    """Start a node on a folder that is configured already (again, after it was killed)."""
-    command = [sys.executable, "-m", "node", "serve", "--config", str(folder / "config.toml")]
+def started(folder: Path, port: int, *, worker: bool = True, under: Sequence[str] = ()) -> Iterator[RunningNode]:
+    """Start a node on a folder that is configured already (again, after it was killed).
+
+    ``under``: a command that runs it, and ends when it does.
+    """
+    command = [*under, sys.executable, "-m", "node", "serve", "--config", str(folder / "config.toml")]
     if not worker:
         command.append("--no-worker")
     with (folder / "log.txt").open("ab") as log:
@@ -146,8 +149,13 @@ def started(folder: Path, port: int, *, worker: bool = True) -> Iterator[Running
         yield node
     finally:
         if process.poll() is None:
-            process.terminate()
+            os.kill(_served_by(process.pid) if under else process.pid, signal.SIGTERM)
             process.wait(40)
+
+
+def _served_by(pid: int) -> int:
+    """The process that another one runs."""
+    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
 
 
 def _wait_for_port(node: RunningNode) -> None:

@@ -66,11 +66,16 @@ def _signatures(bundle: Bundle) -> Changes:
 
 
 def _rp_net(bundle: Bundle) -> Changes:
-    """One RP-Net per sequence on 16×64×64 voxels of the foreground."""
-    sizes = {str(sequence): RP_NET.as_json() for sequence in Sequence}
-    networks = {str(sequence): RpNet(RP_NET) for sequence in Sequence}
+    """One RP-Net per sequence on 16×64×64 voxels of the foreground, which reads the features that the stages see."""
+    own = bundle.manifest.network["sizes"]
+    sizes = {str(sequence): replace(RP_NET, reads=own[sequence]["reads"]) for sequence in Sequence}
+    networks = {name: RpNet(size) for name, size in sizes.items()}
     rule = FieldRule(pixels=64)
-    return {"sizes": sizes, "folds": 1}, {"field": rule.as_json(), "foreground": True}, networks
+    return (
+        {"sizes": {name: size.as_json() for name, size in sizes.items()}, "folds": 1},
+        {"field": rule.as_json(), "foreground": True},
+        networks,
+    )
 
 
 def _multi_rec_net(bundle: Bundle) -> Changes:

@@ -1,0 +1,71 @@
+"""Success is answered only for what a power cut cannot take back: seen from the system calls of a real node.
+
+SIGKILL does not show it, because what a killed process has written is still in the system's memory.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pipelines.phantom.cohort import write_patient
+from tests.faults.trace import COMMAND, durable_at_answers
+from tests.programs import program
+from tests.running_node import NODE_TITLE, SENDER_TITLE, RunningNode, free_port, started, write_config
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
+
+SEED = 912
+IMAGES = 40
+
+
+@pytest.fixture(scope="module")
+def patient(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("patient")
+    return folder / write_patient(folder, SEED, 0).patient_id
+
+
+def images(status: dict) -> int:
+    return sum(one["images"] for p in status["patients"] for e in p["exams"] for one in e["series"])
+
+
+def send(node: RunningNode, paths: list[Path]) -> None:
+    command = [str(program("storescu", "dcmtk")), "-aet", SENDER_TITLE, "-aec", NODE_TITLE, "127.0.0.1", str(node.port)]
+    done = subprocess.run([*command, *map(str, paths)], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def stored(folder: Path) -> set[Path]:
+    return set((folder / "data" / "objects").glob("*/*.dcm"))
+
+
+def test_at_every_success_as_many_objects_are_durable_and_they_are_enough_to_go_on_with(
+    tmp_path: Path, patient: Path
+) -> None:
+    strace = program("strace", "strace")
+    paths = sorted((patient / "baseline").glob("*.dcm"))[:IMAGES]
+    port, trace = free_port(), tmp_path / "trace.txt"
+    write_config(tmp_path / "node", port)
+    under = [str(strace), *COMMAND, f"--output={trace}"]
+    with started(tmp_path / "node", port, worker=False, under=under) as node:
+        send(node, paths)
+    answers = list(durable_at_answers(trace.read_text()))
+    assert len(answers) == len(paths)
+    objects = stored(tmp_path / "node")
+    for number, durable in enumerate(answers, start=1):
+        assert len(durable & objects) >= number
+
+    # What a power cut at the last answer leaves, without the index: the files alone have to be enough.
+    after = tmp_path / "after"
+    port = free_port()
+    write_config(after, port)
+    for path in answers[-1] & objects:
+        copy = after / path.relative_to(tmp_path / "node")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
+    with started(after, port, worker=False) as node:
+        node.wait_until(lambda status: images(status) == len(paths), 60)
+        assert node.restage("fsck").returncode == 0
