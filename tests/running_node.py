@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,6 +87,11 @@ class RunningNode:
         """As a power cut does to a process: no chance to say good-bye."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
+
+
+def images(status: Mapping[str, Any]) -> int:
+    """How many images of all patients the settled series of a status have."""
+    return sum(one["images"] for p in status["patients"] for e in p["exams"] for one in e["series"])
 
 
 def write_config(folder: Path, port: int, destinations: Sequence[Destination] = (), extra: str = "") -> None:

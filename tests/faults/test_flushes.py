@@ -6,15 +6,15 @@ SIGKILL does not show it, because what a killed process has written is still in 
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from pipelines.phantom.cohort import write_patient
+from tests.faults.sender import Sender
 from tests.faults.trace import COMMAND, durable_at_answers
 from tests.programs import program
-from tests.running_node import NODE_TITLE, SENDER_TITLE, RunningNode, free_port, started, write_config
+from tests.running_node import free_port, images, started, write_config
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 
@@ -26,16 +26,6 @@ IMAGES = 40
 def patient(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("patient")
     return folder / write_patient(folder, SEED, 0).patient_id
-
-
-def images(status: dict) -> int:
-    return sum(one["images"] for p in status["patients"] for e in p["exams"] for one in e["series"])
-
-
-def send(node: RunningNode, paths: list[Path]) -> None:
-    command = [str(program("storescu", "dcmtk")), "-aet", SENDER_TITLE, "-aec", NODE_TITLE, "127.0.0.1", str(node.port)]
-    done = subprocess.run([*command, *map(str, paths)], capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
 
 
 def stored(folder: Path) -> set[Path]:
@@ -50,8 +40,8 @@ def test_at_every_success_as_many_objects_are_durable_and_they_are_enough_to_go_
     port, trace = free_port(), tmp_path / "trace.txt"
     write_config(tmp_path / "node", port)
     under = [str(strace), *COMMAND, f"--output={trace}"]
-    with started(tmp_path / "node", port, worker=False, under=under) as node:
-        send(node, paths)
+    with started(tmp_path / "node", port, worker=False, under=under):
+        assert Sender(port).send(paths)
     answers = list(durable_at_answers(trace.read_text()))
     assert len(answers) == len(paths)
     objects = stored(tmp_path / "node")
@@ -69,3 +59,20 @@ def test_at_every_success_as_many_objects_are_durable_and_they_are_enough_to_go_
     with started(after, port, worker=False) as node:
         node.wait_until(lambda status: images(status) == len(paths), 60)
         assert node.restage("fsck").returncode == 0
+
+
+@pytest.mark.parametrize(
+    "order",
+    [("rename", "file", "folder"), ("file", "rename"), ("file", "folder", "rename")],
+    ids=["named before it is flushed", "folder not flushed", "folder flushed too early"],
+)
+def test_another_order_of_calls_is_not_durable(order: tuple[str, ...]) -> None:
+    call = {
+        "file": "7 fsync(3</d/a.part>) = 0",
+        "rename": '7 rename("/d/a.part", "/d/a.dcm") = 0',
+        "folder": "7 fsync(3</d>) = 0",
+    }
+    answer = '7 sendto(9<socket:[1]>, "\\4\\0\\0"..., 150, 0, NULL, 0) = 150'
+    right = [call["file"], call["rename"], call["folder"], answer]
+    assert list(durable_at_answers("\n".join(right))) == [{Path("/d/a.dcm")}]
+    assert list(durable_at_answers("\n".join([*(call[one] for one in order), answer]))) == [set()]

@@ -17,6 +17,7 @@ from tests.running_node import (
     Destination,
     RunningNode,
     free_port,
+    images,
     running_node,
     started,
     write_config,
@@ -39,10 +40,6 @@ def exam(patient: Path, name: str) -> list[Path]:
 
 def send(node: RunningNode, paths: list[Path]) -> None:
     send_files(paths, "127.0.0.1", node.port, called=NODE_TITLE, calling=SENDER_TITLE)
-
-
-def images(status: dict) -> int:
-    return sum(one["images"] for p in status["patients"] for e in p["exams"] for one in e["series"])
 
 
 def test_every_acknowledged_image_survives_a_kill_and_the_node_goes_on(tmp_path: Path, patient: Path) -> None:

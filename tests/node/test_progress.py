@@ -11,7 +11,7 @@ def test_it_counts_to_the_end(capsys: pytest.CaptureFixture[str]) -> None:
     with bar("patients") as advance:
         for done in range(1, 4):
             advance(done, 3)
-    shown = capsys.readouterr().out
+    shown = capsys.readouterr().err
     assert "patients" in shown
     assert "3/3" in shown
 
@@ -20,4 +20,4 @@ def test_an_error_inside_gets_out(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(RuntimeError), bar("patients") as advance:
         advance(1, 3)
         raise RuntimeError
-    assert "1/3" in capsys.readouterr().out
+    assert "1/3" in capsys.readouterr().err
