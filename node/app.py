@@ -17,6 +17,7 @@ from types import FrameType
 import structlog
 
 from node import jobs, outbox
+from node.clock_step import bring_back, limits
 from node.config import Config
 from node.database import Database
 from node.errors import ConfigError
@@ -81,6 +82,7 @@ def _clock(config: Config, database: Database, store: Store) -> Clock:
     clock = Clock(threads=4 + 2 * len(config.peers_receiving))
     clock.every(TICK_SECONDS, "settle", partial(settle, database, config.settle))
     clock.every(TICK_SECONDS, "plan", partial(_plan, planner, _revision(config, database)))
+    clock.every(TICK_SECONDS, "wall clock", partial(bring_back, database, limits(config)))
     clock.every(LEASE_CHECK_SECONDS, "job leases", partial(jobs.give_back_expired, database))
     clock.every(LEASE_CHECK_SECONDS, "delivery leases", partial(outbox.give_back_expired, database))
     for peer in config.peers_receiving:

@@ -13,6 +13,9 @@ from sqlalchemy import ColumnElement, Connection, Row, Table, select, update
 from node.errors import LeaseLost, NotFailed, NotFound
 from node.records import Claim
 
+MOST_JITTER = 1.2
+"""Of a wait between two tries."""
+
 
 def take(connection: Connection, table: Table, row: Row[Any], seconds: float) -> Claim:
     """Claim a row that this transaction has just read as due."""
@@ -70,4 +73,4 @@ def find_failed(connection: Connection, table: Table, id_: int) -> Row[Any]:
 def backoff(attempts: int, first_seconds: float, longest_seconds: float) -> float:
     """When to try again: doubled at each attempt, capped, with jitter so that retries of many do not come at once."""
     delay = min(longest_seconds, first_seconds * 2.0 ** min(attempts - 1, 30))
-    return time.time() + delay * random.uniform(0.8, 1.2)
+    return time.time() + delay * random.uniform(2.0 - MOST_JITTER, MOST_JITTER)

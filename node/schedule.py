@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import structlog
 from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
@@ -10,6 +13,8 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
 log = structlog.get_logger()
+
+_LOOK_SECONDS, _TOLERANCE_SECONDS = 0.5, 1.0
 
 
 class Clock:
@@ -22,6 +27,8 @@ class Clock:
             timezone="UTC",
         )
         self._scheduler.add_listener(_log_error, EVENT_JOB_ERROR)
+        self._stopped = threading.Event()
+        self._watch = threading.Thread(target=self._watch_the_wall_clock, name="wall clock", daemon=True)
 
     def every(self, seconds: float, name: str, call: Callable[[], object]) -> None:
         """Call ``call`` every so many seconds. An error is logged, and the next call comes all the same."""
@@ -29,10 +36,22 @@ class Clock:
 
     def start(self) -> None:
         self._scheduler.start()
+        self._watch.start()
 
     def stop(self) -> None:
         """Start nothing more, and wait for what runs."""
+        self._stopped.set()
         self._scheduler.shutdown(wait=True)
+
+    def _watch_the_wall_clock(self) -> None:
+        """Call every station at once where the wall clock was set back: the scheduler would wait until it caught up."""
+        ahead = time.time() - time.monotonic()
+        while not self._stopped.wait(_LOOK_SECONDS):
+            before, ahead = ahead, time.time() - time.monotonic()
+            if before - ahead > _TOLERANCE_SECONDS:
+                log.warning("clock.set_back", seconds=round(before - ahead, 1))
+                for job in self._scheduler.get_jobs():
+                    job.modify(next_run_time=datetime.now(UTC))
 
 
 def _log_error(event: JobExecutionEvent) -> None:

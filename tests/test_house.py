@@ -103,6 +103,7 @@ PLACES: Mapping[str, set[str]] = {
         "node.check",
         "node.fsck",
         "node.leftovers",
+        "node.clock_step",
     },
     "pydantic": {"node.config", "node.config_errors", "node.series_rule"},
     "typer": {

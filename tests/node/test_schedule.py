@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import structlog
@@ -75,3 +76,23 @@ def test_stopping_waits_for_what_runs_and_starts_nothing_more() -> None:
     count = len(ended)
     time.sleep(0.1)
     assert len(ended) == count
+
+
+def test_a_wall_clock_that_is_set_back_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scheduler reckons with dates: an hour set back would be an hour of silence."""
+    clock = Clock(threads=2)
+    called = threading.Semaphore(0)
+    clock.every(0.2, "station", called.release)
+    real, back = time.time, [0.0]
+    monkeypatch.setattr(time, "time", lambda: real() - back[0])
+    clock.start()
+    try:
+        assert called.acquire(timeout=5)
+        (job,) = clock._scheduler.get_jobs()
+        job.modify(next_run_time=datetime.now(UTC) + timedelta(hours=1))  # as it looks after the step
+        back[0] = 3600.0
+        while called.acquire(blocking=False):
+            pass
+        assert all(called.acquire(timeout=5) for _ in range(3))
+    finally:
+        clock.stop()

@@ -1,0 +1,72 @@
+"""After the wall clock was set back nothing waits longer than its rule says, and what obeys its rule stays."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Column, update
+
+from node import outbox
+from node.clock_step import Limit, bring_back, limits
+from node.config import Config
+from node.jobs import LONGEST_RETRY_SECONDS
+from node.schema import delivery_table, job_table, study_table
+from tests.dicom_files import BASELINE, t2_axial
+from tests.node.conftest import Bench, result
+
+HOUR = 3600.0
+RULES = limits(Config())
+TIMES = [(one.table.name, one.column.name) for one in RULES]
+
+
+@pytest.fixture
+def filled(bench: Bench) -> Bench:
+    """One study, one job and one delivery."""
+    bench.receive(t2_axial(BASELINE)[0])
+    bench.done_job([result(path=Path("results/x/report.dcm"))])
+    return bench
+
+
+def put(bench: Bench, limit: Limit, value: float) -> None:
+    with bench.database.transaction() as connection:
+        connection.execute(update(limit.table).values({limit.column: value}))
+
+
+def value_of(bench: Bench, column: Column[float]) -> float:
+    (row,) = bench.rows(column.table)
+    return float(row._mapping[column.name])
+
+
+def test_every_time_that_something_waits_for_has_a_limit() -> None:
+    assert {column.table.name for column in (one.column for one in RULES)} == {"study", "job", "delivery"}
+    waits = {
+        (table.name, column.name)
+        for table in (study_table, job_table, delivery_table)
+        for column in table.c
+        if column.name in ("last_received_at", "lease_until", "not_before")
+    }
+    assert set(TIMES) == waits
+
+
+@pytest.mark.parametrize("limit", RULES, ids=[".".join(one) for one in TIMES])
+def test_what_lies_too_far_ahead_is_brought_back_to_its_rule(filled: Bench, limit: Limit) -> None:
+    put(filled, limit, time.time() + limit.seconds + HOUR)
+    assert bring_back(filled.database, RULES) == 1
+    assert value_of(filled, limit.column) == pytest.approx(time.time() + limit.seconds, abs=5)
+    assert bring_back(filled.database, RULES) == 0
+
+
+@pytest.mark.parametrize("limit", RULES, ids=[".".join(one) for one in TIMES])
+def test_what_waits_by_its_rule_goes_on_waiting(filled: Bench, limit: Limit) -> None:
+    ahead = time.time() + limit.seconds
+    put(filled, limit, ahead)
+    assert bring_back(filled.database, RULES) == 0
+    assert value_of(filled, limit.column) == ahead
+
+
+def test_the_limits_are_those_of_queue_and_outbox() -> None:
+    said = {(one.table.name, one.column.name): one.seconds for one in RULES}
+    assert said["job", "not_before"] > LONGEST_RETRY_SECONDS
+    assert said["delivery", "lease_until"] == outbox.LEASE_SECONDS
