@@ -21,10 +21,11 @@ from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 
 from node.association import ANSWER_SECONDS, CONNECT_SECONDS, associate, entity
-from node.config import Config, Peer
+from node.config import Config
 from node.demographics import ArchivedPatient
 from node.errors import AskError, PeerError
 from node.objects import UNREADABLE, patient_of
+from node.peer import Peer
 from node.records import ResultFile
 
 STUDY_ROOT_FIND: Final = "1.2.840.10008.5.1.4.1.2.2.1"

@@ -11,8 +11,8 @@ from pynetdicom import AE, evt
 from pynetdicom.association import Association
 from pynetdicom.events import Event, EventHandlerType
 
-from node.config import Peer
 from node.errors import PeerError
+from node.peer import Peer
 
 VERIFICATION = "1.2.840.10008.1.1"
 CONNECT_SECONDS = 10.0

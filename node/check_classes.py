@@ -8,8 +8,8 @@ from typing import Final
 
 from dicom_templates.kinds import Item
 from dicom_templates.profile import ReportClass
-from node.config import Peer
 from node.finding import Level
+from node.peer import Peer
 
 SEG: Final = "1.2.840.10008.5.1.4.1.1.66.4"
 COMPREHENSIVE_3D_SR: Final = "1.2.840.10008.5.1.4.1.1.88.34"

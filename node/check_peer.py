@@ -24,9 +24,10 @@ from node.check_classes import (
     wanted_results,
     wanted_services,
 )
-from node.config import Node, Peer
+from node.config import Node
 from node.errors import PeerError
 from node.finding import Finding, Level
+from node.peer import Peer
 
 TIMEOUT_SECONDS = 5.0
 

@@ -14,38 +14,15 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 import pipelines
-from dicom_templates.kinds import Item
-from dicom_templates.profile import (
-    DEFAULT_ITEMS,
-    DEFAULT_PREFIX,
-    FIRST_SERIES_NUMBER,
-    Rendering,
-    ReportClass,
-    ReportTitle,
-)
 from node.config_errors import Section, config_error, refuse
+from node.config_values import AETitle, Days, Folder, Host, Port, Seconds, Switch
 from node.errors import ConfigError
 from node.match import MatchingRules
+from node.peer import Peer
 from node.series_rule import SeriesRule
-from pipelines.contract import Code
 from pipelines.roles.site_rules import SiteRule
 
 SHIPPED_BUNDLES = Path(pipelines.__file__).parent / "bundles"
-
-
-def _check_ae_title(value: str) -> str:
-    # PS3.5 6.2, VR AE: 16 bytes at most of the default repertoire, no backslash, no control character, not blank.
-    title = value.strip(" ")
-    if not 1 <= len(title) <= 16 or "\\" in title or not all(" " <= char <= "~" for char in title):
-        raise ValueError("not an AE title")
-    return title
-
-
-def _check_text(value: str) -> str:
-    text = value.strip()
-    if not text or not text.isprintable():
-        raise ValueError("blank or with control characters")
-    return text
 
 
 def _check_pattern(value: str) -> str:
@@ -62,35 +39,8 @@ def _check_database(value: str) -> str:
     return value
 
 
-def _check_prefix(value: str) -> str:
-    # It begins a series description (LO: 64 characters, no backslash), which must hold the rest as well.
-    text = value.strip()
-    if not 1 <= len(text) <= 8 or not text.isprintable() or "\\" in text:
-        raise ValueError("not a prefix")
-    return text
-
-
-def _check_refusal(value: str) -> str:
-    if value != "*" and value not in set(Code):
-        raise ValueError("not a published code")
-    return value
-
-
 def _folder_or_none(value: object) -> object:
     return Path(value) if isinstance(value, str) and value else None if value == "" else value
-
-
-AETitle = Annotated[
-    str,
-    AfterValidator(_check_ae_title),
-    Field(description="1 to 16 characters of plain ASCII, not blank, without backslash or control characters"),
-]
-Host = Annotated[str, AfterValidator(_check_text), Field(description="a host name or an IP address in quotes")]
-Port = Annotated[int, Field(ge=1, le=65535, description="a whole number from 1 to 65535")]
-Days = Annotated[int, Field(ge=0, le=36525, description="a whole number of days, 0 to 36525")]
-Seconds = Annotated[float, Field(gt=0, le=86400, description="seconds, more than 0 and at most 86400")]
-Switch = Annotated[bool, Field(description="true or false, without quotes")]
-Folder = Annotated[Path, Field(strict=False, description="a folder in quotes; relative to this file's folder")]
 
 
 class Node(Section):
@@ -107,68 +57,6 @@ class Node(Section):
         Field(description='"" for restage.sqlite in data_dir, or "sqlite:///" and a path'),
     ] = ""
     keep_free_gib: Annotated[float, Field(ge=0, le=100000, description="GiB (1024³ bytes), 0 to 100000")] = 1.0
-
-
-class Profile(Section):
-    """``[peer.profile]``: which objects a peer gets, and how they are written for it."""
-
-    objects: Annotated[
-        tuple[Annotated[Item, Field(strict=False)], ...],
-        Field(strict=False, min_length=1, description=f"a list of one or more of {', '.join(Item)}"),
-    ] = tuple(sorted(DEFAULT_ITEMS))
-    baseline_study: Switch = True
-    report_title: Annotated[
-        ReportTitle, Field(strict=False, description='"126001" (Oncology) or "126000" (Imaging Measurement Report)')
-    ] = ReportTitle.ONCOLOGY
-    report_class: Annotated[ReportClass, Field(strict=False, description='"comprehensive_3d" or "comprehensive"')] = (
-        ReportClass.COMPREHENSIVE_3D
-    )
-    refusals: Annotated[
-        tuple[Annotated[str, AfterValidator(_check_refusal)], ...],
-        Field(strict=False, description='["*"] for all, [] for none, or a list of published codes: "NO_T2_AXIAL"'),
-    ] = ("*",)
-    transfer_syntax: Annotated[Literal["explicit", "implicit"], Field(description='"explicit" or "implicit"')] = (
-        "explicit"
-    )
-    series_number: Annotated[int, Field(ge=1, le=99990, description="a whole number from 1 to 99990")] = (
-        FIRST_SERIES_NUMBER
-    )
-    description_prefix: Annotated[
-        str, AfterValidator(_check_prefix), Field(description="1 to 8 characters without a backslash")
-    ] = DEFAULT_PREFIX
-    shadow: Switch = False
-
-    @property
-    def items(self) -> frozenset[Item]:
-        return frozenset(self.objects)
-
-    @property
-    def rendering(self) -> Rendering:
-        """How objects are written for this peer; peers with equal ones share their objects."""
-        return Rendering(
-            title=self.report_title,
-            report_class=self.report_class,
-            in_baseline_study=self.baseline_study,
-            with_segmentations=Item.SEG in self.items,
-            first_series_number=self.series_number,
-            prefix=self.description_prefix,
-        )
-
-
-class Peer(Section):
-    """``[[peer]]``: another application entity. Its four roles say what it may do here and what is done to it."""
-
-    name: Annotated[
-        str, AfterValidator(_check_text), Field(max_length=64, description="a unique name, 1 to 64 characters")
-    ]
-    ae_title: AETitle
-    host: Host
-    port: Port
-    sends: Switch = False
-    receives: Switch = False
-    queries: Switch = False
-    storage_commitment: Switch = False
-    profile: Profile = Profile()
 
 
 class Settle(Section):

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from dicom_templates.kinds import ITEMS, Item, Kind
 from dicom_templates.profile import DEFAULT_ITEMS, DEFAULT_RENDERING, Rendering
-from node.config import Config, Peer
+from node.config import Config
+from node.peer import Peer
 from pipelines.contract import Findings
 
 

@@ -56,9 +56,11 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # the module m
     Verification,
 )
 
-from node.config import Config, Peer
+from node.config import Config
 from node.errors import ConfigError, ObjectError, StoreError
+from node.gate import Caller, Gate
 from node.objects import Announced, read_facts
+from node.peer import Peer
 from node.store import Store
 
 log = structlog.get_logger()
@@ -115,6 +117,7 @@ TRANSFER_SYNTAXES = (
 )
 
 _LOCAL_LIMIT_EXCEEDED = (0x02, 0x03, 0x02)  # transient, by the presentation service provider (PS3.8 Table 9-21)
+_CALLING_TITLE_UNKNOWN = (0x01, 0x01, 0x03)  # permanent, by the service user
 _ASSOCIATE_RQ = 0x01  # PDU type, PS3.8 9.3.2
 _MAX_PDU = 262_144
 _MAX_ASSOCIATIONS = 40
@@ -129,6 +132,7 @@ class Listener:
         # A padding NUL or a control character in an AE title is looked up (and refused by name) like any other title,
         # instead of aborting the connection without a word.
         _config.VALIDATORS["AE"] = _any_title
+        self.gate = Gate(config.peers)
         self._ae = _application_entity(config)
         self._titles: WeakKeyDictionary[Association, tuple[bytes, bytes]] = WeakKeyDictionary()
 
@@ -139,6 +143,7 @@ class Listener:
         handlers: list[evt.EventHandlerType] = [
             (evt.EVT_DATA_RECV, self._note_titles),
             (evt.EVT_REQUESTED, self._narrow),
+            (evt.EVT_REQUESTED, self._require_peer),
             (evt.EVT_REQUESTED, self._require_room),
             (evt.EVT_REJECTED, self._rejected),
             (evt.EVT_C_ECHO, self._echo),
@@ -157,24 +162,33 @@ class Listener:
             self._titles[event.assoc] = (event.data[10:26], event.data[26:42])
 
     def _narrow(self, event: evt.Event) -> None:
-        """Offer a peer what its role allows: everybody may echo, only senders and archives may store."""
+        """Offer a peer what its role allows: all and this machine may echo, only senders and archives may store."""
         request = cast(A_ASSOCIATE, event.assoc.requestor.primitive)
         request.calling_ae_title = _plain(request.calling_ae_title)
         request.called_ae_title = _plain(request.called_ae_title)
-        peers = self.config.peers_titled(request.calling_ae_title)
-        if peers and not any(peer.sends or peer.queries for peer in peers):
+        if not any(peer.sends or peer.queries for peer in self._peers(event)):
             echo_only = [c for c in event.assoc.acceptor.supported_contexts if c.abstract_syntax == Verification]
             event.assoc.acceptor.supported_contexts = echo_only
+
+    def _peers(self, event: evt.Event) -> tuple[Peer, ...]:
+        """The peers that the other side of an association may be."""
+        return self.gate.let_in(_caller(event))
+
+    def _require_peer(self, event: evt.Event) -> None:
+        """Reject a known AE title that calls from elsewhere, "calling AE title not recognised" (PS3.8 Table 9-21)."""
+        caller = _caller(event)
+        refusal = self.gate.refusal(caller)
+        if refusal and not caller.is_local and self.config.peers_titled(caller.title):
+            log.warning("association.rejected", address=caller.address, calling=repr(caller.title), hint=refusal)
+            _reject(event, _CALLING_TITLE_UNKNOWN)
 
     def _require_room(self, event: evt.Event) -> None:
         """Where the disk has no room, reject as transient, "local limit exceeded" (PS3.8 Table 9-21): the sender keeps
         its objects and tries again, where a permanent refusal would end its routing job."""
         shortage = self.store.room.shortage()
-        if not shortage:
-            return
-        log.error("association.no_room", address=event.assoc.requestor.address, reason=shortage)
-        event.assoc.acse.send_reject(*_LOCAL_LIMIT_EXCEEDED)
-        event.assoc.kill()
+        if shortage and not event.assoc.is_rejected:
+            log.error("association.no_room", address=event.assoc.requestor.address, reason=shortage)
+            _reject(event, _LOCAL_LIMIT_EXCEEDED)
 
     def _rejected(self, event: evt.Event) -> None:
         called, calling = self._titles.get(event.assoc, (b"", b""))
@@ -194,7 +208,7 @@ class Listener:
         """C-STORE: bytes to disk, then Success. Every refusal carries its reason in the Error Comment (0000,0902)."""
         title = event.assoc.requestor.ae_title
         request = cast(C_STORE, event.request)
-        if not self._may_store(request, self.config.peers_titled(title)):
+        if not self._may_store(request, self._peers(event)):
             return _refusal(NOT_AUTHORIZED, "this AE title may not store here", title)
         encoded = event.encoded_dataset()
         try:
@@ -241,6 +255,18 @@ def _application_entity(config: Config) -> AE:
     ae.acse_timeout = 30
     ae.dimse_timeout = 120
     return ae
+
+
+def _caller(event: evt.Event) -> Caller:
+    requestor = event.assoc.requestor
+    title = cast(A_ASSOCIATE, requestor.primitive).calling_ae_title
+    return Caller(_plain(title), str(requestor.address))
+
+
+def _reject(event: evt.Event, words: tuple[int, int, int]) -> None:
+    """A-ASSOCIATE-RJ with result, source and reason, in place of a negotiation."""
+    event.assoc.acse.send_reject(*words)
+    event.assoc.kill()
 
 
 def _context(uid: str) -> PresentationContext:

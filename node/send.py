@@ -19,12 +19,13 @@ from dicom_templates.kinds import Kind
 from node import outbox
 from node.ask import Inquiry, asking, whom_to_ask
 from node.association import SYNTAXES, associate, entity, propose
-from node.config import Config, Peer
+from node.config import Config
 from node.database import Database
 from node.demographics import Agreement, ArchivedPatient, compare
 from node.errors import LeaseLost, OtherPatient, PeerError, SendError
 from node.objects import patient_of
 from node.outbox import RetryPolicy
+from node.peer import Peer
 from node.records import Parcel
 
 log = structlog.get_logger()

@@ -12,11 +12,12 @@ import structlog
 
 from node import outbox
 from node.ask import Inquiry, asking, whom_to_ask
-from node.config import Config, Peer
+from node.config import Config
 from node.database import Database
 from node.errors import LeaseLost, PeerError
 from node.objects import UNREADABLE
 from node.outbox import RetryPolicy
+from node.peer import Peer
 from node.records import Parcel
 from node.returned import differences
 

@@ -105,7 +105,7 @@ PLACES: Mapping[str, set[str]] = {
         "node.leftovers",
         "node.clock_step",
     },
-    "pydantic": {"node.config", "node.config_errors", "node.series_rule"},
+    "pydantic": {"node.config", "node.config_errors", "node.config_values", "node.peer", "node.series_rule"},
     "typer": {
         "node.__main__",
         "node.calibrate_command",

@@ -15,8 +15,9 @@ from pynetdicom import evt
 
 from node import ask
 from node.ask import Inquiry, asking, whom_to_ask
-from node.config import Config, Peer
+from node.config import Config
 from node.errors import AskError, PeerError
+from node.peer import Peer
 from node.records import ResultFile
 from tests.dicom_files import BASELINE, RESTAGING, mask, report
 from tests.node.conftest import configured, free_port, peer

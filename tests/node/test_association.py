@@ -10,8 +10,8 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE
 
 from node.association import SYNTAXES, VERIFICATION, associate, entity, propose
-from node.config import Peer
 from node.errors import PeerError
+from node.peer import Peer
 from tests.node.conftest import free_port
 
 SEG = "1.2.840.10008.5.1.4.1.1.66.4"

@@ -15,9 +15,10 @@ from rich.console import Console
 from node import check as module
 from node.association import VERIFICATION
 from node.check import LOW_DISK_GIB, check, render
-from node.config import Config, Node, Peer, Scoring
+from node.config import Config, Node, Scoring
 from node.database import Database
 from node.finding import Finding, Level
+from node.peer import Peer
 from node.room import GIB, Room
 
 Make = Callable[..., Config]

@@ -24,8 +24,9 @@ from node.check_classes import (
     STUDY_ROOT_MOVE,
 )
 from node.check_peer import answers_as, check_peer
-from node.config import Node, Peer, Profile
+from node.config import Node
 from node.finding import Finding, Level
+from node.peer import Peer, Profile
 from tests.dicom_files import BASELINE, mask
 from tests.node.query_archive import Answers, QueryArchive, answer_of
 

@@ -12,9 +12,10 @@ from pydantic import ValidationError
 
 from dicom_templates.kinds import Item
 from dicom_templates.profile import Rendering, ReportClass
-from node.config import Config, Node, Peer, Profile, load_config
+from node.config import Config, Node, load_config
 from node.errors import ConfigError
 from node.match import MatchingRules
+from node.peer import Peer, Profile
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SHIPPED = REPOSITORY / "config.toml"

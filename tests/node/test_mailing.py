@@ -8,8 +8,9 @@ import pytest
 
 from dicom_templates.kinds import Item, Kind
 from dicom_templates.profile import DEFAULT_RENDERING, ReportClass
-from node.config import Config, Profile, Results
+from node.config import Config, Results
 from node.mailing import mailings, shadowed
+from node.peer import Profile
 from pipelines.contract import Case, Code, Findings, MaskOrigin, Measurement, Quantity, Statement, TimePoint
 from tests.node.conftest import configured, peer
 

@@ -24,6 +24,7 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # t
 from node.config import Config
 from node.database import Database
 from node.errors import ConfigError
+from node.gate import Caller
 from node.receive import STORED_CLASSES, TRANSFER_SYNTAXES, Listener
 from node.schema import object_table, study_table
 from node.store import Store
@@ -169,6 +170,21 @@ def test_without_room_a_sender_is_told_to_come_back_and_is_let_in_when_there_is_
     assert "keep_free_gib" in said["reason"]
     listener.store = bench.store
     assert [answer.Status for answer in send(config, first)] == [0x0000]
+
+
+def test_a_peers_title_from_elsewhere_is_rejected_and_from_this_machine_may_only_echo(
+    store: Store, events: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = t2_axial(BASELINE)[0]
+    with listening(store, peer("sender", sends=True, host="192.0.2.1")) as config:
+        with associated(config, context_of(first)) as echoing:
+            assert [one.abstract_syntax for one in echoing.accepted_contexts] == [Verification]
+        monkeypatch.setattr(Caller, "is_local", False)
+        with associated(config, context_of(first)) as refused:
+            answer = refused.acceptor.primitive
+            assert (answer.result, answer.result_source, answer.diagnostic) == (1, 1, 3)  # PS3.8 Table 9-21
+    (said,) = [event for event in events if event["event"] == "association.rejected"]
+    assert "calls_from" in said["hint"] and "192.0.2.1" in said["hint"]
 
 
 def test_a_node_without_peers_lets_nobody_in(store: Store) -> None:

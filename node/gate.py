@@ -1,0 +1,92 @@
+"""Who is let in: a peer under its AE title, from an address of its own. An AE title alone is no password."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+from node.peer import Peer
+
+Address = IPv4Address | IPv6Address
+Resolve = Callable[[str], frozenset[Address]]
+
+_REMEMBERED_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks for an association: the calling AE title, and the IP address that the connection comes from."""
+
+    title: str
+    address: str
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is this machine: `restage check` calls from here, under any peer's title."""
+        return plain(self.address).is_loopback
+
+
+def resolved(host: str) -> frozenset[Address]:
+    """The IP addresses of a host; none where the name is not known now."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return frozenset()
+    return frozenset(plain(str(one[4][0])) for one in found)
+
+
+def plain(address: str) -> Address:
+    """Without scope; an IPv4 address that an IPv6 socket shows as ::ffff:10.0.0.1 is that IPv4 address."""
+    found = ip_address(address.partition("%")[0])
+    return (found.ipv4_mapped or found) if isinstance(found, IPv6Address) else found
+
+
+@dataclass
+class Gate:
+    """The peers of the configuration, and where they may call from. Host names are asked for once a minute."""
+
+    peers: tuple[Peer, ...]
+    resolve: Resolve = resolved
+    _known: dict[str, tuple[float, frozenset[Address]]] = field(default_factory=dict)
+
+    def let_in(self, caller: Caller) -> tuple[Peer, ...]:
+        """The peers that the caller may be; none where it is no peer, or calls from elsewhere."""
+        return tuple(peer for peer in self._titled(caller.title) if self._calls_from(peer, plain(caller.address)))
+
+    def refusal(self, caller: Caller) -> str:
+        """Why a caller is not let in, and on which side to mend it; '' where it is."""
+        titled = self._titled(caller.title)
+        if not titled:
+            return "the calling AE title must be a [[peer]] of config.toml"
+        if self.let_in(caller):
+            return ""
+        expected = "; ".join(f"[[peer]] {peer.name} calls from {self._places(peer)}" for peer in titled)
+        return (
+            f"{caller.title} called from {caller.address}, and {expected}: if it is that peer, add the address to its "
+            "calls_from; if not, somebody else uses its AE title"
+        )
+
+    def _titled(self, title: str) -> tuple[Peer, ...]:
+        return tuple(peer for peer in self.peers if peer.ae_title == title.strip(" \0"))
+
+    def _calls_from(self, peer: Peer, address: Address) -> bool:
+        if peer.calls_from:
+            return any(address in ip_network(one) for one in peer.calls_from)
+        return address in self._addresses(peer.host)
+
+    def _addresses(self, host: str) -> frozenset[Address]:
+        asked_at, known = self._known.get(host, (float("-inf"), frozenset()))
+        if time.monotonic() - asked_at > _REMEMBERED_SECONDS:
+            # What a name server does not answer just now stays as it was.
+            known = self.resolve(host) or known
+            self._known[host] = (time.monotonic(), known)
+        return known
+
+    def _places(self, peer: Peer) -> str:
+        if peer.calls_from:
+            return " or ".join(peer.calls_from)
+        known = " or ".join(sorted(map(str, self._addresses(peer.host)))) or "an address that is not known now"
+        return f"{peer.host} ({known})" if known != peer.host else known
