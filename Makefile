@@ -22,14 +22,14 @@ help:
 demo: $(VENV)/installed
 	$(BIN)/restage demo --out demo
 
-# Two workers, a file each (tests/conftest.py says which files share a minute's work): first what needs one process,
-# then what starts nodes, archives and viewers of its own.
+# Workers, a file each (tests/conftest.py says which files share a minute's work): two for what needs one process, then
+# three for what starts nodes, archives and viewers of its own, and often waits for them.
 # One thread of arithmetic for each worker: more of them than cores only wait for each other.
 test: export OMP_NUM_THREADS = 1
 COMPUTE := tests/pipelines tests/dicom_templates tests/node tests/test_house.py
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(COMPUTE)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(addprefix --ignore=,$(COMPUTE))
+	$(BIN)/python -m pytest -n 3 --dist loadgroup $(addprefix --ignore=,$(COMPUTE))
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
