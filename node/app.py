@@ -17,6 +17,7 @@ from types import FrameType
 import structlog
 
 from node import jobs, outbox
+from node.breaker import Breaker
 from node.clock_step import bring_back, limits
 from node.config import Config
 from node.database import Database
@@ -87,7 +88,8 @@ def _clock(config: Config, database: Database, store: Store) -> Clock:
     clock.every(LEASE_CHECK_SECONDS, "delivery leases", partial(outbox.give_back_expired, database))
     for peer in config.peers_receiving:
         # Each destination by itself: a dead one delays nobody else.
-        clock.every(TICK_SECONDS, f"send to {peer.name}", partial(send_due, database, config, peer))
+        breaker = Breaker(peer.name, config.results.retry_seconds)
+        clock.every(TICK_SECONDS, f"send to {peer.name}", partial(send_due, database, config, peer, breaker))
         clock.every(VERIFY_SECONDS, f"verify at {peer.name}", partial(verify_sent, database, config, peer))
     return clock
 

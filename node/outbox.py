@@ -177,6 +177,16 @@ def give_back_expired(database: Database) -> int:
         return given_back
 
 
+def hasten(database: Database, peer: str) -> int:
+    """A destination is back: what waited because it was not there is due at once; how many."""
+    table = delivery_table
+    # A status says that it was there, and refused for the moment: that keeps its own pace.
+    waiting = and_(table.c.peer == peer, table.c.state == DeliveryState.DUE, table.c.status.is_(None))
+    with database.transaction() as connection:
+        done = connection.execute(update(table).where(waiting, table.c.not_before > 0).values(not_before=0.0))
+        return int(done.rowcount)
+
+
 def withdraw(connection: Connection, pair_id: int) -> None:
     """What has not been sent of a pair that is none any more is never sent."""
     _withdraw(connection, delivery_table.c.result_id.in_(_scored(result_table.c.pair_id == pair_id)))

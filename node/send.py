@@ -19,6 +19,7 @@ from dicom_templates.kinds import Kind
 from node import outbox
 from node.ask import Inquiry, asking, whom_to_ask
 from node.association import SYNTAXES, associate, entity, propose
+from node.breaker import Breaker
 from node.config import Config
 from node.database import Database
 from node.demographics import Agreement, ArchivedPatient, compare
@@ -41,8 +42,13 @@ TAKES_BACK = frozenset({Kind.WITHDRAWN, Kind.REJECTION_BASELINE, Kind.REJECTION_
 Answer = tuple[ArchivedPatient, ...] | PeerError
 
 
-def send_due(database: Database, config: Config, peer: Peer) -> int:
-    """Send what is due for one peer over one association; how many arrived. Never raises for what a peer does."""
+def send_due(database: Database, config: Config, peer: Peer, breaker: Breaker) -> int:
+    """Send what is due for one peer over one association; how many arrived. Never raises for what a peer does.
+
+    While ``breaker`` is open nothing is tried, and no delivery loses one of its tries.
+    """
+    if breaker.is_open:
+        return 0
     parcels = outbox.claim(database, peer.name, only=TAKES_BACK if config.in_shadow(peer) else ())
     if not parcels:
         return 0
@@ -53,9 +59,12 @@ def send_due(database: Database, config: Config, peer: Peer) -> int:
     try:
         association = _associate(config.node.ae_title, peer, cleared)
     except PeerError as error:
+        breaker.failed(str(error))
         for parcel in cleared:
             errand.failed(parcel, error)
         return 0
+    if breaker.succeeded():
+        outbox.hasten(database, peer.name)
     outbox.expose(database, cleared)
     try:
         return sum(errand.tried(parcel, partial(_deliver, errand, association, parcel)) for parcel in cleared)

@@ -19,6 +19,7 @@ from sqlalchemy import update
 
 from dicom_templates.kinds import Kind
 from node import outbox
+from node.breaker import Breaker
 from node.config import Config
 from node.records import ResultFile
 from node.returned import differences
@@ -97,10 +98,10 @@ def config_for(bench: Bench, *ports: int, **values: Any) -> Config:
     return configured(bench.store.folder, *peers, results=FAST)
 
 
-def deliver(bench: Bench, config: Config, name: str = "pacs") -> int:
+def deliver(bench: Bench, config: Config, name: str = "pacs", breaker: Breaker | None = None) -> int:
     to = config.peer_named(name)
     assert to is not None
-    return send_due(bench.database, config, to)
+    return send_due(bench.database, config, to, breaker or Breaker(name, 0.2))
 
 
 def deliveries(bench: Bench) -> Sequence[Any]:
@@ -164,6 +165,30 @@ def test_a_destination_that_stays_down_is_given_up_visibly_and_can_be_retried(sc
     assert states(scored) == ["FAILED", "FAILED"]
     assert outbox.retry_failed(scored.database) == 2
     assert deliver(scored, config_for(scored, pacs.port)) == 2
+
+
+def test_a_destination_that_is_down_is_left_alone_and_costs_no_delivery_a_try(scored: Bench, pacs: Pacs) -> None:
+    breaker = Breaker("pacs", 0.3)
+    deliver(scored, config_for(scored, free_port()), breaker=breaker)
+    no_wait(scored)
+    assert deliver(scored, config_for(scored, pacs.port), breaker=breaker) == 0
+    assert [row.attempts for row in deliveries(scored)] == [1, 1]
+    time.sleep(0.4)
+    assert deliver(scored, config_for(scored, pacs.port), breaker=breaker) == 2
+
+
+def test_when_a_destination_is_back_nothing_waits_that_waited_for_it(bench: Bench, pacs: Pacs) -> None:
+    bench.done_job(results(bench, mask(BASELINE)))
+    breaker = Breaker("pacs", 0.05)
+    deliver(bench, config_for(bench, free_port()), breaker=breaker)
+    with bench.database.transaction() as connection:
+        connection.execute(update(delivery_table).values(not_before=time.time() + 3600))
+    bench.done_job(results(bench, report(BASELINE)))
+    time.sleep(0.1)
+    up = config_for(bench, pacs.port)
+    assert deliver(bench, up, breaker=breaker) == 1
+    assert deliver(bench, up, breaker=breaker) == 1
+    assert pacs.received == ["SR", "SEG"]
 
 
 def test_a_destination_out_of_resources_is_asked_again(scored: Bench, pacs: Pacs) -> None:

@@ -18,6 +18,7 @@ from pydicom.uid import Comprehensive3DSRStorage, SegmentationStorage
 from sqlalchemy import update
 
 from node import outbox
+from node.breaker import Breaker
 from node.check_peer import check_peer
 from node.config import Config
 from node.database import Database
@@ -50,7 +51,7 @@ class Node:
 
     def send(self) -> int:
         self.set_deliveries(not_before=0.0)
-        return send_due(self.bench.database, self.config, self.config.peers[0])
+        return send_due(self.bench.database, self.config, self.config.peers[0], Breaker("archive", 0.2))
 
     def verify(self, seconds_later: float = 0.0) -> int:
         if seconds_later:
