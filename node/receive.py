@@ -11,52 +11,16 @@ from weakref import WeakKeyDictionary
 
 import structlog
 from pydicom import Dataset
-from pydicom.uid import (
-    HTJ2K,
-    JPEG2000,
-    DeflatedExplicitVRLittleEndian,
-    ExplicitVRBigEndian,
-    ExplicitVRLittleEndian,
-    HTJ2KLossless,
-    HTJ2KLosslessRPCL,
-    ImplicitVRLittleEndian,
-    JPEG2000Lossless,
-    JPEGBaseline8Bit,
-    JPEGExtended12Bit,
-    JPEGLossless,
-    JPEGLosslessSV1,
-    JPEGLSLossless,
-    JPEGLSNearLossless,
-    RLELossless,
-)
 from pynetdicom import AE, _config, evt
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.presentation import PresentationContext
-from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # the module makes its names at import
-    BasicTextSRStorage,
-    Comprehensive3DSRStorage,
-    ComprehensiveSRStorage,
-    CTImageStorage,
-    EncapsulatedPDFStorage,
-    EnhancedCTImageStorage,
-    EnhancedMRColorImageStorage,
-    EnhancedMRImageStorage,
-    EnhancedSRStorage,
-    GrayscaleSoftcopyPresentationStateStorage,
-    KeyObjectSelectionDocumentStorage,
-    LegacyConvertedEnhancedMRImageStorage,
-    MRImageStorage,
-    MultiFrameTrueColorSecondaryCaptureImageStorage,
-    ParametricMapStorage,
-    RTStructureSetStorage,
-    SecondaryCaptureImageStorage,
-    SegmentationStorage,
-    Verification,
-)
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # the module makes its names at import
 
+from node.accepted import STORED_CLASSES, TRANSFER_SYNTAXES
 from node.config import Config
+from node.crowd import MOST_CONNECTIONS, crowded, forget_a_lost_connection
 from node.errors import ConfigError, ObjectError, StoreError
 from node.gate import Caller, Gate
 from node.objects import Announced, read_facts
@@ -65,62 +29,14 @@ from node.store import Store
 
 log = structlog.get_logger()
 
-LabelMapSegmentationStorage = "1.2.840.10008.5.1.4.1.1.66.7"  # newer than pydicom's and pynetdicom's tables
-
 SUCCESS = 0x0000
 NOT_AUTHORIZED = 0x0124  # PS3.7 C.5.14 "Refused: not authorized"
 OUT_OF_RESOURCES = 0xA700  # PS3.4 Table B.2-1
-
-# What a PACS routes along with an MR study. What cannot be scored (a CT, a report) is taken too and refused by name
-# later: refusing it here would fail the whole routing job at many senders.
-STORED_CLASSES = (
-    MRImageStorage,
-    EnhancedMRImageStorage,
-    EnhancedMRColorImageStorage,
-    LegacyConvertedEnhancedMRImageStorage,
-    SegmentationStorage,
-    LabelMapSegmentationStorage,
-    RTStructureSetStorage,
-    BasicTextSRStorage,
-    EnhancedSRStorage,
-    ComprehensiveSRStorage,
-    Comprehensive3DSRStorage,
-    SecondaryCaptureImageStorage,
-    MultiFrameTrueColorSecondaryCaptureImageStorage,
-    ParametricMapStorage,
-    KeyObjectSelectionDocumentStorage,
-    GrayscaleSoftcopyPresentationStateStorage,
-    EncapsulatedPDFStorage,
-    CTImageStorage,
-    EnhancedCTImageStorage,
-)
-
-# In order of preference: pynetdicom's acceptor picks the first of *these* that the requestor offers. Explicit VR
-# Little Endian first, or the VRs of private attributes (where the b-values hide) are lost.
-TRANSFER_SYNTAXES = (
-    ExplicitVRLittleEndian,
-    JPEGLSLossless,
-    JPEG2000Lossless,
-    JPEGLosslessSV1,
-    JPEGLossless,
-    RLELossless,
-    HTJ2KLossless,
-    HTJ2KLosslessRPCL,
-    DeflatedExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-    ExplicitVRBigEndian,
-    JPEGLSNearLossless,
-    JPEG2000,
-    HTJ2K,
-    JPEGExtended12Bit,
-    JPEGBaseline8Bit,
-)
 
 _LOCAL_LIMIT_EXCEEDED = (0x02, 0x03, 0x02)  # transient, by the presentation service provider (PS3.8 Table 9-21)
 _CALLING_TITLE_UNKNOWN = (0x01, 0x01, 0x03)  # permanent, by the service user
 _ASSOCIATE_RQ = 0x01  # PDU type, PS3.8 9.3.2
 _MAX_PDU = 262_144
-_MAX_ASSOCIATIONS = 40
 
 
 class Listener:
@@ -145,6 +61,7 @@ class Listener:
             (evt.EVT_REQUESTED, self._narrow),
             (evt.EVT_REQUESTED, self._require_peer),
             (evt.EVT_REQUESTED, self._require_room),
+            (evt.EVT_FSM_TRANSITION, forget_a_lost_connection),
             (evt.EVT_REJECTED, self._rejected),
             (evt.EVT_C_ECHO, self._echo),
             (evt.EVT_C_STORE, self._store),
@@ -183,10 +100,12 @@ class Listener:
             _reject(event, _CALLING_TITLE_UNKNOWN)
 
     def _require_room(self, event: evt.Event) -> None:
-        """Where the disk has no room, reject as transient, "local limit exceeded" (PS3.8 Table 9-21): the sender keeps
-        its objects and tries again, where a permanent refusal would end its routing job."""
-        shortage = self.store.room.shortage()
-        if shortage and not event.assoc.is_rejected:
+        """Without room on the disk, or for another association, reject as transient, "local limit exceeded" (PS3.8
+        Table 9-21): the sender keeps its objects and tries again; a permanent refusal would end its routing job."""
+        if event.assoc.is_rejected:
+            return
+        shortage = self.store.room.shortage() or crowded(self._ae, event.assoc, _caller(event).title)
+        if shortage:
             log.error("association.no_room", address=event.assoc.requestor.address, reason=shortage)
             _reject(event, _LOCAL_LIMIT_EXCEEDED)
 
@@ -249,7 +168,7 @@ def _application_entity(config: Config) -> AE:
     ae.require_called_aet = True
     # An empty list would let everybody in: a title longer than the 16 bytes of a request keeps strangers out.
     ae.require_calling_aet = sorted({peer.ae_title for peer in config.peers}) or ["no peer is configured"]
-    ae.maximum_associations = _MAX_ASSOCIATIONS
+    ae.maximum_associations = MOST_CONNECTIONS
     ae.maximum_pdu_size = _MAX_PDU
     ae.network_timeout = 60
     ae.acse_timeout = 30

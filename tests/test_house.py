@@ -56,6 +56,8 @@ COMPOSERS = {"node.app", "node.__main__", "node.demo"}
 PLACES: Mapping[str, set[str]] = {
     "pynetdicom": {
         "node.receive",
+        "node.accepted",
+        "node.crowd",
         "node.association",
         "node.ask",
         "node.send",

@@ -21,11 +21,12 @@ from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # the module makes its names at import
 
+from node.accepted import STORED_CLASSES, TRANSFER_SYNTAXES
 from node.config import Config
 from node.database import Database
 from node.errors import ConfigError
 from node.gate import Caller
-from node.receive import STORED_CLASSES, TRANSFER_SYNTAXES, Listener
+from node.receive import Listener
 from node.schema import object_table, study_table
 from node.store import Store
 from tests.dicom_files import BASELINE, ROOT, dwi, encoded, in_syntax, mask, report, t2_axial

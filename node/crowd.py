@@ -1,0 +1,32 @@
+"""How many may be here at once, and that whoever hangs up is gone: limits of associations and forgotten connections."""
+
+from __future__ import annotations
+
+from pynetdicom import AE
+from pynetdicom.association import Association
+from pynetdicom.events import Event
+
+MOST_CONNECTIONS = 1000
+"""Connections of any kind, also of those that have said nothing yet. A peer is never refused because of these."""
+MOST_ASSOCIATIONS = 40
+MOST_OF_A_PEER = 20
+_IDLE = "Sta1"  # PS3.8 9.2.2: no association, no connection
+
+
+def crowded(ae: AE, newcomer: Association, title: str) -> str:
+    """Why an association cannot be taken now; '' where it can. Only established ones count."""
+    others = [one for one in ae.active_associations if one.is_acceptor and one.is_established and one is not newcomer]
+    if len(others) >= MOST_ASSOCIATIONS:
+        return f"{len(others)} associations are open"
+    own = sum(one.requestor.ae_title == title for one in others)
+    return f"{own} associations of {title} are open" if own >= MOST_OF_A_PEER else ""
+
+
+def forget_a_lost_connection(event: Event) -> None:
+    """End the thread of a connection that closed without an A-ASSOCIATE-RQ, as a load balancer's health checks do.
+
+    pynetdicom would keep it, and count it, until ``acse_timeout``.
+    """
+    association = event.assoc
+    if event.next_state == _IDLE and association.is_acceptor and association.requestor.primitive is None:
+        association.dul.to_user_queue.put(None)

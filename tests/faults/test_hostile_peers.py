@@ -1,0 +1,148 @@
+"""Peers that break every rule: nothing of the node crashes or stays behind, and honest peers notice nothing.
+
+RESTAGE_FUZZ=10000 for a long run; CI has some hundreds of each. The seed is printed with a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+from pynetdicom import AE
+
+from tests.dicom_files import BASELINE, encoded, t2_axial
+from tests.faults.hostile import ABORT, RELEASE_RQ, Holding, associate_rq, files_outside, mutated, say, store_rq
+from tests.running_node import NODE_TITLE, SENDER_TITLE, RunningNode, running_node
+
+COUNT = int(os.environ.get("RESTAGE_FUZZ", "300"))
+SEED = int(os.environ.get("RESTAGE_FUZZ_SEED", "77"))
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(120 + COUNT // 2)]
+
+VERIFICATION = "1.2.840.10008.1.1"
+MOST_MORE_THREADS, MOST_MORE_FILES, MOST_MORE_MB = 4, 6, 40 + COUNT // 200
+CALM_SECONDS = 75  # an association that says nothing more ends after network_timeout
+OURS = ("config.toml", "log.txt", "data")
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
+    with running_node(tmp_path_factory.mktemp("hostile") / "node", worker=False) as running:
+        for _ in range(20):  # what a process loads once is no leak
+            say(running.port, associate_rq() + RELEASE_RQ)
+        yield running
+
+
+@pytest.fixture
+def chance() -> random.Random:
+    print(f"seed {SEED}")
+    return random.Random(SEED)
+
+
+@pytest.fixture
+def holding(node: RunningNode) -> Iterator[None]:
+    """Whatever happens in a test, afterwards the node holds what it held, answers an echo, and has crashed nowhere."""
+    before, logged = Holding.of(node.process.pid), len(node.log)
+    yield
+    assert node.process.poll() is None
+    assert echo_seconds(node) < 2.0
+    deadline = time.monotonic() + CALM_SECONDS
+    while not calm(before, after := Holding.of(node.process.pid)):
+        assert time.monotonic() < deadline, f"{before} became {after}"
+        time.sleep(0.5)
+    said = node.log[logged:]
+    assert "Traceback" not in said, said[-3000:]
+    assert files_outside(node.folder, OURS) == []
+
+
+def calm(before: Holding, after: Holding) -> bool:
+    return (
+        after.threads <= before.threads + MOST_MORE_THREADS
+        and after.files <= before.files + MOST_MORE_FILES
+        and after.memory_mb <= before.memory_mb + MOST_MORE_MB
+    )
+
+
+def echo_seconds(node: RunningNode) -> float:
+    """How long an honest peer waits for association and C-ECHO."""
+    ae = AE(SENDER_TITLE)
+    ae.add_requested_context(VERIFICATION)
+    started = time.monotonic()
+    association = ae.associate("127.0.0.1", node.port, ae_title=NODE_TITLE)
+    assert association.is_established
+    assert association.send_c_echo().Status == 0x0000
+    association.release()
+    return time.monotonic() - started
+
+
+def test_health_checks_that_connect_and_close_leave_nothing(node: RunningNode, holding: None) -> None:
+    for _ in range(COUNT):
+        with socket.create_connection(("127.0.0.1", node.port), timeout=5):
+            pass
+
+
+def test_mutated_streams_of_pdus_leave_nothing(node: RunningNode, holding: None, chance: random.Random) -> None:
+    (image,) = t2_axial(BASELINE, 1)
+    honest = [
+        associate_rq(),
+        associate_rq() + store_rq(image.SOPInstanceUID, body(encoded(image))) + RELEASE_RQ,
+        associate_rq() + RELEASE_RQ,
+        associate_rq() + ABORT,
+    ]
+    for _ in range(COUNT):
+        say(node.port, mutated(chance.choice(honest), chance))
+
+
+def test_noise_leaves_nothing(node: RunningNode, holding: None, chance: random.Random) -> None:
+    for _ in range(COUNT // 3):
+        say(node.port, chance.randbytes(chance.randrange(1, 3000)))
+
+
+def test_mutated_objects_are_kept_or_refused_and_nothing_else(
+    node: RunningNode, holding: None, chance: random.Random
+) -> None:
+    """Each is one content under one UID, over honest associations; what was taken is an object."""
+    images = t2_axial(BASELINE, 4)
+    for _ in range(COUNT):
+        image = chance.choice(images)
+        content = mutated(body(encoded(image)), chance)
+        answer = say(node.port, associate_rq() + store_rq(image.SOPInstanceUID, content) + RELEASE_RQ, 0.5)
+        assert answer[:1] in (b"\x02", b""), "the association itself was honest"
+    for path in (node.folder / "data" / "objects").glob("*/*.dcm"):
+        assert dcmread(path, stop_before_pixels=True).StudyInstanceUID
+    assert node.restage("fsck").returncode == 0
+
+
+def test_peers_that_stop_in_the_middle_delay_nobody(node: RunningNode, holding: None) -> None:
+    """Half-open and slow: thirty connections that begin a PDU and say no more."""
+    with ExitStack() as stack:
+        for number in range(30):
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", node.port), timeout=5))
+            connection.sendall(associate_rq()[: 1 + number * 5])
+        assert echo_seconds(node) < 2.0
+
+
+def body(content: bytes) -> bytes:
+    """The data set of an encoded object, without preamble and file meta information."""
+    with BytesIO(content) as file:
+        read = dcmread(file, stop_before_pixels=True, specific_tags=[])
+    return content[128 + 4 + 12 + read.file_meta.FileMetaInformationGroupLength :]
+
+
+def test_the_mutations_are_many_and_most_differ(chance: random.Random) -> None:
+    streams = {mutated(associate_rq(), chance) for _ in range(200)}
+    assert len(streams) > 150
+    assert sum(stream != associate_rq() for stream in streams) > 150
+
+
+def test_what_is_held_is_counted(tmp_path: Path) -> None:
+    before = Holding.of(os.getpid())
+    with (tmp_path / "file").open("w"):
+        assert Holding.of(os.getpid()).files == before.files + 1

@@ -1,0 +1,94 @@
+"""Many at once: whoever hangs up is forgotten at once, and one peer's associations leave room for another's."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+from pynetdicom import AE
+from pynetdicom.association import Association
+
+from node import crowd
+from node.receive import Listener
+from node.store import Store
+from tests.node.conftest import configured, peer
+
+
+@pytest.fixture
+def listener(store: Store) -> Iterator[Listener]:
+    peers = [peer("one", sends=True), peer("other", sends=True)]
+    listener = Listener(configured(store.folder, *peers), store)
+    listener.open()
+    yield listener
+    listener.close()
+
+
+def associated(listener: Listener, calling: str) -> Association:
+    ae = AE(ae_title=calling)
+    ae.add_requested_context("1.2.840.10008.1.1")
+    node = listener.config.node
+    return ae.associate(node.host, node.port, ae_title=node.ae_title)
+
+
+def acceptors() -> int:
+    return sum("AcceptorThread" in thread.name for thread in threading.enumerate())
+
+
+def soon(reached: object) -> bool:
+    """Whether it holds within 15 seconds: half of what a connection that stays open has."""
+    deadline = time.monotonic() + 15
+    while time.monotonic() < deadline:
+        if reached():  # type: ignore[operator]  # a function without arguments
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.mark.parametrize("said", [b"", b"\x01\x00", b"GET / HTTP/1.1\r\n\r\n"], ids=["nothing", "half", "HTTP"])
+def test_connections_that_close_without_an_association_are_forgotten_at_once(listener: Listener, said: bytes) -> None:
+    for _ in range(30):
+        with socket.create_connection((listener.config.node.host, listener.config.node.port)) as connection:
+            connection.sendall(said)
+    assert soon(lambda: acceptors() == 0)
+
+
+def test_one_peer_has_its_share_and_another_finds_room(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crowd, "MOST_OF_A_PEER", 3)
+    with ExitStack() as stack:
+        for _ in range(3):
+            one = associated(listener, "ONE")
+            assert one.is_established
+            stack.callback(one.release)
+        refused = associated(listener, "ONE")
+        assert refused.is_rejected
+        answer = refused.acceptor.primitive
+        assert (answer.result, answer.result_source, answer.diagnostic) == (2, 3, 2)  # PS3.8 Table 9-21
+        other = associated(listener, "OTHER")
+        assert other.is_established
+        other.release()
+    assert soon(lambda: associated(listener, "ONE").is_established)
+
+
+def test_all_together_have_a_limit(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crowd, "MOST_ASSOCIATIONS", 2)
+    with ExitStack() as stack:
+        for calling in ("ONE", "OTHER"):
+            open_one = associated(listener, calling)
+            assert open_one.is_established
+            stack.callback(open_one.release)
+        assert associated(listener, "ONE").is_rejected
+
+
+def test_connections_that_say_nothing_take_nobodys_place(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crowd, "MOST_ASSOCIATIONS", 2)
+    address = (listener.config.node.host, listener.config.node.port)
+    with ExitStack() as stack:
+        for _ in range(20):
+            stack.enter_context(socket.create_connection(address))
+        one = associated(listener, "ONE")
+        assert one.is_established
+        one.release()
