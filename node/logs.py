@@ -10,13 +10,20 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
+import traceback
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from node.config import Logs
+
+log = structlog.get_logger()
+
+_READER = "dul.py"  # of pynetdicom: its thread reads what a peer sends
 
 # Libraries speak only when something is wrong; pydicom quotes patients' values when it does.
 LIBRARY_LEVELS: Mapping[str, int] = {
@@ -53,12 +60,38 @@ def configure_logs(logs: Logs, **always: str) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers(logs.json_lines)],
         )
     )
+    handler.addFilter(_WithoutTraceback())
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
     for name, library_level in LIBRARY_LEVELS.items():
         logging.getLogger(name).setLevel(max(level, library_level))
     warnings.filterwarnings("ignore", module=r"pydicom(\.|$)")
+    threading.excepthook = _log_thread
+
+
+class _WithoutTraceback(logging.Filter):
+    """pynetdicom logs a traceback for every connection that breaks off: one line each is enough, and no flood."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.startswith("pynetdicom"):
+            record.exc_info = record.exc_text = None
+        return True
+
+
+def _log_thread(ended: threading.ExceptHookArgs) -> None:
+    """One event in place of a bare traceback, where a thread ends by an error.
+
+    pynetdicom's reader of a connection ends so where a peer sends what PS3.8 9.2 has no row for, or no command at all:
+    that is the peer's fault, and the association's end.
+    """
+    error = ended.exc_value
+    frames = traceback.walk_tb(ended.exc_traceback)
+    if any(Path(frame.f_code.co_filename).name == _READER for frame, _ in frames):
+        log.warning("association.broken", reason=f"{type(error).__name__}: {error}")
+    elif error is not None:
+        name = ended.thread.name if ended.thread else ""
+        log.error("thread.failed", thread=name, exc_info=(ended.exc_type, error, ended.exc_traceback))
 
 
 def _shared_processors(always: Mapping[str, str]) -> list[Processor]:

@@ -37,6 +37,7 @@ _LOCAL_LIMIT_EXCEEDED = (0x02, 0x03, 0x02)  # transient, by the presentation ser
 _CALLING_TITLE_UNKNOWN = (0x01, 0x01, 0x03)  # permanent, by the service user
 _ASSOCIATE_RQ = 0x01  # PDU type, PS3.8 9.3.2
 _MAX_PDU = 262_144
+_BACKLOG = 128
 
 
 class Listener:
@@ -66,7 +67,10 @@ class Listener:
             (evt.EVT_C_ECHO, self._echo),
             (evt.EVT_C_STORE, self._store),
         ]
-        self._ae.start_server((node.host, node.port), block=False, evt_handlers=handlers)
+        server = self._ae.start_server((node.host, node.port), block=False, evt_handlers=handlers)
+        # pynetdicom lets 5 connections wait: of a burst the others would wait a second for their next SYN.
+        if server is not None and server.socket is not None:
+            server.socket.listen(_BACKLOG)
         log.info("listener.open", ae_title=node.ae_title, host=node.host, port=node.port)
 
     def close(self) -> None:

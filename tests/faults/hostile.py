@@ -71,7 +71,7 @@ def mutated(stream: bytes, chance: random.Random) -> bytes:
             case 3:
                 content[place:place] = content[place : place + chance.randrange(1, 64)]
             case 4:
-                struct.pack_into(">I", content, min(2, max(0, len(content) - 4)), chance.randrange(2**32))
+                content[2:6] = struct.pack(">I", chance.randrange(2**32))
             case _:
                 content[place:place] = chance.randbytes(chance.randrange(1, 32))
         if not content:
@@ -79,15 +79,19 @@ def mutated(stream: bytes, chance: random.Random) -> bytes:
     return bytes(content)
 
 
-def say(port: int, stream: bytes, seconds: float = 0.02) -> bytes:
-    """Send a stream, listen for a moment, hang up; the answer."""
+def say(port: int, *streams: bytes, seconds: float = 0.02) -> list[bytes]:
+    """Send some streams, listening for a moment after each, and hang up; what was answered to each, as far as it came
+    to that."""
+    answers = []
     with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
         connection.settimeout(seconds)
         try:
-            connection.sendall(stream)
-            return connection.recv(65536)
+            for stream in streams:
+                connection.sendall(stream)
+                answers.append(connection.recv(65536))
         except OSError:
-            return b""
+            pass
+    return answers
 
 
 @dataclass(frozen=True)

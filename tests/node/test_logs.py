@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 
@@ -18,9 +19,10 @@ from node.logs import configure_logs
 @pytest.fixture(autouse=True)
 def _logging_as_it_was() -> Iterator[None]:
     root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
+    handlers, level, hook = list(root.handlers), root.level, threading.excepthook
     with warnings.catch_warnings():
         yield
+    threading.excepthook = hook
     root.handlers, root.level = handlers, level
     structlog.reset_defaults()
 
@@ -109,3 +111,30 @@ def test_lines_for_a_person_hold_no_colour_codes_where_no_terminal_reads_them(ca
     assert "port=11112" in text
     assert "\x1b" not in text
     assert not sys.stderr.isatty()
+
+
+def test_a_connection_that_breaks_off_is_one_line_without_traceback(capsys) -> None:
+    configure_logs(Logs(json=True))
+    try:
+        raise ConnectionResetError("reset by peer")
+    except OSError as error:
+        logging.getLogger("pynetdicom.dul").exception(error)
+        logging.getLogger("node.work").exception(error)
+    by_pynetdicom, by_us = lines(capsys.readouterr().err)
+    assert by_pynetdicom["event"] == "reset by peer"
+    assert "exception" not in by_pynetdicom
+    assert "Traceback" in str(by_us["exception"])
+
+
+def test_a_thread_that_ends_by_an_error_is_an_event_with_its_traceback(capsys) -> None:
+    configure_logs(Logs(json=True))
+
+    def fail() -> None:
+        raise RuntimeError("broken")
+
+    thread = threading.Thread(target=fail, name="one")
+    thread.start()
+    thread.join()
+    (line,) = lines(capsys.readouterr().err)
+    assert (line["event"], line["thread"]) == ("thread.failed", "one")
+    assert "RuntimeError: broken" in str(line["exception"])

@@ -21,3 +21,9 @@ def test_an_error_inside_gets_out(capsys: pytest.CaptureFixture[str]) -> None:
         advance(1, 3)
         raise RuntimeError
     assert "1/3" in capsys.readouterr().err
+
+
+def test_where_nothing_is_waited_for_nothing_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    with bar("patients"):
+        pass
+    assert capsys.readouterr() == ("", "")
