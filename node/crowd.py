@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from pynetdicom import AE
 from pynetdicom.association import Association
 from pynetdicom.events import Event
+from pynetdicom.transport import AssociationSocket
 
 MOST_CONNECTIONS = 1000
 """Connections of any kind, also of those that have said nothing yet. A peer is never refused because of these."""
 MOST_ASSOCIATIONS = 40
 MOST_OF_A_PEER = 20
+MOST_BYTES_OF_A_PDU = 8 * 1024 * 1024
+"""We announce 256 KiB for the values of a P-DATA-TF (PS3.8 D.1); an A-ASSOCIATE-RQ is far shorter."""
 _IDLE = "Sta1"  # PS3.8 9.2.2: no association, no connection
 
 
@@ -20,6 +25,19 @@ def crowded(ae: AE, newcomer: Association, title: str) -> str:
         return f"{len(others)} associations are open"
     own = sum(one.requestor.ae_title == title for one in others)
     return f"{own} associations of {title} are open" if own >= MOST_OF_A_PEER else ""
+
+
+def limit_pdu_length(event: Event) -> None:
+    """Close a connection that announces a PDU longer than anybody may send, before its bytes fill the memory."""
+    connection = cast(AssociationSocket, event.assoc.dul.socket)
+    read = connection.recv
+
+    def read_at_most(count: int) -> bytearray:
+        if count > MOST_BYTES_OF_A_PDU:
+            raise ConnectionError(f"a PDU of {count} bytes was announced")
+        return bytearray(read(count))
+
+    connection.recv = read_at_most  # type: ignore[method-assign]  # pynetdicom has no other place for a limit
 
 
 def forget_a_lost_connection(event: Event) -> None:

@@ -20,7 +20,7 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # t
 
 from node.accepted import STORED_CLASSES, TRANSFER_SYNTAXES
 from node.config import Config
-from node.crowd import MOST_CONNECTIONS, crowded, forget_a_lost_connection
+from node.crowd import MOST_CONNECTIONS, crowded, forget_a_lost_connection, limit_pdu_length
 from node.errors import ConfigError, ObjectError, StoreError
 from node.gate import Caller, Gate
 from node.objects import Announced, read_facts
@@ -58,6 +58,7 @@ class Listener:
         node = self.config.node
         refuse_taken_port(node.host, node.port)
         handlers: list[evt.EventHandlerType] = [
+            (evt.EVT_CONN_OPEN, limit_pdu_length),
             (evt.EVT_DATA_RECV, self._note_titles),
             (evt.EVT_REQUESTED, self._narrow),
             (evt.EVT_REQUESTED, self._require_peer),

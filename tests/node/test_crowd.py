@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 from pynetdicom import AE
@@ -92,3 +93,14 @@ def test_connections_that_say_nothing_take_nobodys_place(listener: Listener, mon
         one = associated(listener, "ONE")
         assert one.is_established
         one.release()
+
+
+def test_a_pdu_that_is_announced_far_too_long_ends_its_connection_at_once(listener: Listener) -> None:
+    header = struct.pack(">BBI", 0x01, 0, 0xFFFFFFFF)
+    with socket.create_connection((listener.config.node.host, listener.config.node.port)) as connection:
+        connection.settimeout(10)
+        connection.sendall(header + bytes(100))
+        with suppress(ConnectionResetError):
+            assert connection.recv(100) == b"", "closed, not waited for"
+    assert soon(lambda: acceptors() == 0)
+    assert associated(listener, "ONE").is_established
