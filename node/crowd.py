@@ -32,10 +32,10 @@ def limit_pdu_length(event: Event) -> None:
     connection = cast(AssociationSocket, event.assoc.dul.socket)
     read = connection.recv
 
-    def read_at_most(count: int) -> bytearray:
-        if count > MOST_BYTES_OF_A_PDU:
-            raise ConnectionError(f"a PDU of {count} bytes was announced")
-        return bytearray(read(count))
+    def read_at_most(nr_bytes: int) -> bytearray:
+        if nr_bytes > MOST_BYTES_OF_A_PDU:
+            raise ConnectionError(f"a PDU of {nr_bytes} bytes was announced")
+        return read(nr_bytes)
 
     connection.recv = read_at_most  # type: ignore[method-assign]  # pynetdicom has no other place for a limit
 

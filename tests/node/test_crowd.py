@@ -93,6 +93,7 @@ def test_connections_that_say_nothing_take_nobodys_place(listener: Listener, mon
         one = associated(listener, "ONE")
         assert one.is_established
         one.release()
+    assert soon(lambda: acceptors() == 0)
 
 
 def test_a_pdu_that_is_announced_far_too_long_ends_its_connection_at_once(listener: Listener) -> None:
