@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import struct
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -35,8 +34,12 @@ def associated(listener: Listener, calling: str) -> Association:
     return ae.associate(node.host, node.port, ae_title=node.ae_title)
 
 
-def acceptors() -> int:
-    return sum("AcceptorThread" in thread.name for thread in threading.enumerate())
+def all_gone(listener: Listener) -> bool:
+    """Whether soon no connection is left: an honest association is accepted after all that came before it."""
+    last = associated(listener, "OTHER")
+    assert last.is_established
+    last.release()
+    return soon(lambda: not [one for one in listener._ae.active_associations if one.is_acceptor])
 
 
 def soon(reached: object) -> bool:
@@ -54,7 +57,7 @@ def test_connections_that_close_without_an_association_are_forgotten_at_once(lis
     for _ in range(30):
         with socket.create_connection((listener.config.node.host, listener.config.node.port)) as connection:
             connection.sendall(said)
-    assert soon(lambda: acceptors() == 0)
+    assert all_gone(listener)
 
 
 def test_one_peer_has_its_share_and_another_finds_room(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,7 +96,7 @@ def test_connections_that_say_nothing_take_nobodys_place(listener: Listener, mon
         one = associated(listener, "ONE")
         assert one.is_established
         one.release()
-    assert soon(lambda: acceptors() == 0)
+    assert all_gone(listener)
 
 
 def test_a_pdu_that_is_announced_far_too_long_ends_its_connection_at_once(listener: Listener) -> None:
@@ -103,5 +106,5 @@ def test_a_pdu_that_is_announced_far_too_long_ends_its_connection_at_once(listen
         connection.sendall(header + bytes(100))
         with suppress(ConnectionResetError):
             assert connection.recv(100) == b"", "closed, not waited for"
-    assert soon(lambda: acceptors() == 0)
+    assert all_gone(listener)
     assert associated(listener, "ONE").is_established
