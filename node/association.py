@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -56,13 +57,49 @@ def without_delay(event: Event) -> None:
         connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-AT_ONCE: tuple[EventHandlerType, ...] = ((evt.EVT_CONN_OPEN, without_delay),)
+class _Checkpoint(threading.Event):
+    """pynetdicom's sign that an association's own thread may go on; taken away only while that takes nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = threading.Lock()
+        self.set()
+
+    def clear(self) -> None:
+        with self.lock:
+            super().clear()
+
+
+def answers_to_the_sender(event: Event) -> None:
+    """Handler of a new connection: whoever waits for an answer gets it.
+
+    pynetdicom's own thread of an association looks for messages of the peer, and stops while one of ours is sent. It
+    may have passed its checkpoint a moment before, and then takes an answer that comes at once for an unexpected
+    message: the sender would wait for it until its time is up.
+    """
+    association = event.assoc
+    checkpoint, take = _Checkpoint(), association.dimse.get_msg
+
+    def get_msg(block: bool = False) -> Any:
+        if block:
+            return take(block)
+        with checkpoint.lock:
+            return take(block) if checkpoint.is_set() else (None, None)
+
+    association._reactor_checkpoint = checkpoint
+    association.dimse.get_msg = get_msg  # type: ignore[method-assign]  # pynetdicom has no other place for it
+
+
+AS_SCU: tuple[EventHandlerType, ...] = (
+    (evt.EVT_CONN_OPEN, without_delay),
+    (evt.EVT_CONN_OPEN, answers_to_the_sender),
+)
 
 
 def associate(ae: AE, peer: Peer, handlers: Sequence[EventHandlerType] = (), **options: Any) -> Association:
     """An established association; ``options`` as of AE.associate. Raises PeerError, not permanent: peers come back."""
     where = f"{peer.name} ({peer.ae_title}@{peer.host}:{peer.port})"
-    told = [*AT_ONCE, *handlers]
+    told = [*AS_SCU, *handlers]
     try:
         association = ae.associate(peer.host, peer.port, ae_title=peer.ae_title, evt_handlers=told, **options)
     except OSError as error:

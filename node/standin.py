@@ -11,7 +11,7 @@ from pydicom import Dataset, dcmread
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE, AllStoragePresentationContexts, evt
 
-from node.association import AT_ONCE
+from node.association import AS_SCU
 from node.errors import SendError
 
 
@@ -22,7 +22,7 @@ def send_files(paths: Iterable[Path], host: str, port: int, called: str, calling
     for uid in sorted({str(dataset.SOPClassUID) for dataset in datasets}):
         ae.add_requested_context(uid, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
     try:
-        association = ae.associate(host, port, ae_title=called, evt_handlers=list(AT_ONCE))
+        association = ae.associate(host, port, ae_title=called, evt_handlers=list(AS_SCU))
     except OSError as error:
         raise SendError(f"no association with {called} at {host}:{port}: {error}", permanent=False) from error
     if not association.is_established:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import socket
+import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE
+from pynetdicom.dimse_primitives import C_ECHO
 
 from node.association import SYNTAXES, VERIFICATION, associate, entity, propose
 from node.errors import PeerError
@@ -76,3 +79,31 @@ def test_no_association_is_told_with_the_peer_and_may_come_another_time(port: in
             associate(entity("RESTAGE"), wrong)
         assert words in str(failed.value)
         assert not failed.value.permanent
+
+
+def test_an_answer_that_comes_at_once_is_left_to_who_waits_for_it(port: int) -> None:
+    """The association's own thread has passed its checkpoint, and looks for messages just after a request went out."""
+    association = associate(entity("RESTAGE"), pacs(port))
+    association._reactor_checkpoint.clear()
+    time.sleep(0.05)  # that thread has stopped: now it is played by this one
+    answer = (1, C_ECHO())
+    association.dimse.msg_queue.put(answer)
+    assert association.dimse.get_msg(block=False) == (None, None)
+    assert association.dimse.get_msg(block=True) == answer
+    association._reactor_checkpoint.set()
+    assert association.send_c_echo().Status == 0x0000
+    association.release()
+
+
+def test_nobody_takes_the_sign_away_while_a_message_is_taken(port: int) -> None:
+    association = associate(entity("RESTAGE"), pacs(port))
+    checkpoint = association._reactor_checkpoint
+    cleared = threading.Thread(target=checkpoint.clear)
+    with checkpoint.lock:
+        cleared.start()
+        cleared.join(0.1)
+        assert cleared.is_alive() and checkpoint.is_set()
+    cleared.join(5)
+    assert not checkpoint.is_set()
+    checkpoint.set()
+    association.release()
