@@ -18,7 +18,7 @@ from node.config_errors import Section, config_error, refuse
 from node.config_values import AETitle, Days, Folder, Host, Port, Seconds, Switch
 from node.errors import ConfigError
 from node.match import MatchingRules
-from node.peer import Peer
+from node.peer import Peer, titled
 from node.series_rule import SeriesRule
 from pipelines.roles.site_rules import SiteRule
 
@@ -191,8 +191,8 @@ class Config(Section):
         return self.results.shadow or peer.profile.shadow
 
     def peers_titled(self, ae_title: str) -> tuple[Peer, ...]:
-        """Every peer with this AE title (several may share one); spaces around it do not count (PS3.5 6.2)."""
-        return tuple(peer for peer in self.peers if peer.ae_title == ae_title.strip(" \0"))
+        """Every peer with this AE title (several may share one); its padding does not count."""
+        return titled(self.peers, ae_title)
 
     def peer_named(self, name: str) -> Peer | None:
         return next((peer for peer in self.peers if peer.name == name), None)

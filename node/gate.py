@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
-from node.peer import Peer
+from node.peer import Peer, titled
 
 Address = IPv4Address | IPv6Address
 Resolve = Callable[[str], frozenset[Address]]
@@ -54,23 +54,19 @@ class Gate:
 
     def let_in(self, caller: Caller) -> tuple[Peer, ...]:
         """The peers that the caller may be; none where it is no peer, or calls from elsewhere."""
-        return tuple(peer for peer in self._titled(caller.title) if self._calls_from(peer, plain(caller.address)))
+        address = plain(caller.address)
+        return tuple(peer for peer in titled(self.peers, caller.title) if self._calls_from(peer, address))
 
     def refusal(self, caller: Caller) -> str:
-        """Why a caller is not let in, and on which side to mend it; '' where it is."""
-        titled = self._titled(caller.title)
-        if not titled:
-            return "the calling AE title must be a [[peer]] of config.toml"
-        if self.let_in(caller):
+        """Why a peer's AE title is not let in from there, and what to mend; '' where it is, or is no peer's."""
+        named = titled(self.peers, caller.title)
+        if not named or self.let_in(caller):
             return ""
-        expected = "; ".join(f"[[peer]] {peer.name} calls from {self._places(peer)}" for peer in titled)
+        expected = "; ".join(f"[[peer]] {peer.name} calls from {self._places(peer)}" for peer in named)
         return (
             f"{caller.title} called from {caller.address}, and {expected}: if it is that peer, add the address to its "
             "calls_from; if not, somebody else uses its AE title"
         )
-
-    def _titled(self, title: str) -> tuple[Peer, ...]:
-        return tuple(peer for peer in self.peers if peer.ae_title == title.strip(" \0"))
 
     def _calls_from(self, peer: Peer, address: Address) -> bool:
         if peer.calls_from:

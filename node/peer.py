@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from ipaddress import ip_address, ip_network
 from typing import Annotated, Literal
 
@@ -33,6 +34,16 @@ def _check_refusal(value: str) -> str:
     if value != "*" and value not in set(Code):
         raise ValueError("not a published code")
     return value
+
+
+def plain_title(title: str) -> str:
+    """An AE title without its padding: spaces (PS3.5 6.2, VR AE), or NUL as some senders have it."""
+    return title.strip(" \0")
+
+
+def titled(peers: Iterable[Peer], ae_title: str) -> tuple[Peer, ...]:
+    """Every peer with this AE title (several may share one); its padding does not count."""
+    return tuple(peer for peer in peers if peer.ae_title == plain_title(ae_title))
 
 
 def _check_network(value: str) -> str:

@@ -24,7 +24,7 @@ from node.crowd import MOST_CONNECTIONS, crowded, forget_a_lost_connection, limi
 from node.errors import ConfigError, ObjectError, StoreError
 from node.gate import Caller, Gate
 from node.objects import Announced, read_facts
-from node.peer import Peer
+from node.peer import Peer, plain_title
 from node.store import Store
 
 log = structlog.get_logger()
@@ -52,6 +52,7 @@ class Listener:
         self.gate = Gate(config.peers)
         self._ae = _application_entity(config)
         self._titles: WeakKeyDictionary[Association, tuple[bytes, bytes]] = WeakKeyDictionary()
+        self._peers: WeakKeyDictionary[Association, tuple[Peer, ...]] = WeakKeyDictionary()
 
     def open(self) -> None:
         """Listen. Raises ConfigError where the port cannot be had."""
@@ -86,21 +87,19 @@ class Listener:
     def _narrow(self, event: evt.Event) -> None:
         """Offer a peer what its role allows: all and this machine may echo, only senders and archives may store."""
         request = cast(A_ASSOCIATE, event.assoc.requestor.primitive)
-        request.calling_ae_title = _plain(request.calling_ae_title)
-        request.called_ae_title = _plain(request.called_ae_title)
-        if not any(peer.sends or peer.queries for peer in self._peers(event)):
+        request.calling_ae_title = plain_title(request.calling_ae_title)
+        request.called_ae_title = plain_title(request.called_ae_title)
+        # Once for each association: the gate may have to ask a name server, which no object should wait for.
+        self._peers[event.assoc] = self.gate.let_in(_caller(event))
+        if not any(peer.sends or peer.queries for peer in self._peers[event.assoc]):
             echo_only = [c for c in event.assoc.acceptor.supported_contexts if c.abstract_syntax == Verification]
             event.assoc.acceptor.supported_contexts = echo_only
-
-    def _peers(self, event: evt.Event) -> tuple[Peer, ...]:
-        """The peers that the other side of an association may be."""
-        return self.gate.let_in(_caller(event))
 
     def _require_peer(self, event: evt.Event) -> None:
         """Reject a known AE title that calls from elsewhere, "calling AE title not recognised" (PS3.8 Table 9-21)."""
         caller = _caller(event)
         refusal = self.gate.refusal(caller)
-        if refusal and not caller.is_local and self.config.peers_titled(caller.title):
+        if refusal and not caller.is_local:
             log.warning("association.rejected", address=caller.address, calling=repr(caller.title), hint=refusal)
             _reject(event, _CALLING_TITLE_UNKNOWN)
 
@@ -132,7 +131,7 @@ class Listener:
         """C-STORE: bytes to disk, then Success. Every refusal carries its reason in the Error Comment (0000,0902)."""
         title = event.assoc.requestor.ae_title
         request = cast(C_STORE, event.request)
-        if not self._may_store(request, self._peers(event)):
+        if not self._may_store(request, self._peers.get(event.assoc, ())):
             return _refusal(NOT_AUTHORIZED, "this AE title may not store here", title)
         encoded = event.encoded_dataset()
         try:
@@ -184,7 +183,7 @@ def _application_entity(config: Config) -> AE:
 def _caller(event: evt.Event) -> Caller:
     requestor = event.assoc.requestor
     title = cast(A_ASSOCIATE, requestor.primitive).calling_ae_title
-    return Caller(_plain(title), str(requestor.address))
+    return Caller(title, str(requestor.address))
 
 
 def _reject(event: evt.Event, words: tuple[int, int, int]) -> None:
@@ -206,11 +205,6 @@ def _announced(request: C_STORE) -> Announced:
 
 def _any_title(value: str) -> tuple[bool, str]:
     return True, ""
-
-
-def _plain(title: str) -> str:
-    """A title without the padding that some senders use: spaces, NUL."""
-    return title.strip(" \0")
 
 
 def _refusal(status: int, comment: str, title: str) -> object:

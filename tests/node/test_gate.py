@@ -39,9 +39,9 @@ def test_a_title_from_elsewhere_is_told_with_both_addresses_and_the_key_to_mend(
         assert part in words
 
 
-def test_an_unknown_title_is_told_as_one() -> None:
-    assert "[[peer]]" in gate(peer()).refusal(Caller("STRANGER", "10.0.0.5"))
+def test_a_title_that_is_no_peers_is_nobody_and_its_address_no_matter() -> None:
     assert gate(peer()).let_in(Caller("STRANGER", "10.0.0.5")) == ()
+    assert gate(peer()).refusal(Caller("STRANGER", "10.0.0.5")) == ""
 
 
 @pytest.mark.parametrize(
