@@ -39,6 +39,7 @@ log = structlog.get_logger()
 TICK_SECONDS = 1.0
 LEASE_CHECK_SECONDS = 5.0
 VERIFY_SECONDS = 5.0
+WALL_CLOCK_SECONDS = 60.0
 WORKER_RESTART_SECONDS = 5.0
 STOP_SECONDS = 15.0
 
@@ -61,6 +62,7 @@ def serve(config: Config, config_path: Path, *, with_worker: bool = True) -> Non
     stop = _stop_on_signals()
     with opened(config) as (database, store):
         store.prepare()
+        bring_back(database, limits(config))  # it may have been set back while nothing ran
         listener = Listener(config, store)
         clock = _clock(config, database, store)
         worker = WorkerProcess(config_path)
@@ -83,7 +85,8 @@ def _clock(config: Config, database: Database, store: Store) -> Clock:
     clock = Clock(threads=4 + 2 * len(config.peers_receiving))
     clock.every(TICK_SECONDS, "settle", partial(settle, database, config.settle))
     clock.every(TICK_SECONDS, "plan", partial(_plan, planner, _revision(config, database)))
-    clock.every(TICK_SECONDS, "wall clock", partial(bring_back, database, limits(config)))
+    # At once, too, where the clock notices that the wall clock was set back (`schedule.py`).
+    clock.every(WALL_CLOCK_SECONDS, "wall clock", partial(bring_back, database, limits(config)))
     clock.every(LEASE_CHECK_SECONDS, "job leases", partial(jobs.give_back_expired, database))
     clock.every(LEASE_CHECK_SECONDS, "delivery leases", partial(outbox.give_back_expired, database))
     for peer in config.peers_receiving:

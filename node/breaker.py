@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import random
 import time
 from dataclasses import dataclass
 
 import structlog
+
+from node.lease import wait_seconds
 
 log = structlog.get_logger()
 
@@ -32,8 +33,7 @@ class Breaker:
         """No association was made."""
         self.failures += 1
         longest = max(LONGEST_SECONDS, self.first_seconds)
-        wait = min(longest, self.first_seconds * 2.0 ** min(self.failures - 1, 30)) * random.uniform(0.8, 1.2)
-        self._open_until = time.monotonic() + wait
+        self._open_until = time.monotonic() + wait_seconds(self.failures, self.first_seconds, longest)
         if self.failures == 1:
             log.error("destination.unreachable", peer=self.destination, reason=reason)
 

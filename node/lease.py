@@ -71,6 +71,11 @@ def find_failed(connection: Connection, table: Table, id_: int) -> Row[Any]:
 
 
 def backoff(attempts: int, first_seconds: float, longest_seconds: float) -> float:
-    """When to try again: doubled at each attempt, capped, with jitter so that retries of many do not come at once."""
+    """When to try again, in seconds since the epoch."""
+    return time.time() + wait_seconds(attempts, first_seconds, longest_seconds)
+
+
+def wait_seconds(attempts: int, first_seconds: float, longest_seconds: float) -> float:
+    """Before the next try: doubled at each attempt, capped, with jitter so that retries of many do not come at once."""
     delay = min(longest_seconds, first_seconds * 2.0 ** min(attempts - 1, 30))
-    return time.time() + delay * random.uniform(2.0 - MOST_JITTER, MOST_JITTER)
+    return delay * random.uniform(2.0 - MOST_JITTER, MOST_JITTER)

@@ -133,7 +133,10 @@ class Store:
         table = object_table
         known = connection.execute(select(table).where(table.c.sop_uid == facts.sop_uid)).all()
         if any(row.digest == file.digest and row.current for row in known):
-            touch(connection, facts.study_uid, file.at)
+            touch(connection, facts.study_uid, time.time())
+            return Kept.KNOWN
+        if file.source == RECOVERY and any(row.current and row.received_at > file.at for row in known):
+            connection.execute(insert(table).values(_object_row(facts, file, self.folder) | {"current": False}))
             return Kept.KNOWN
         connection.execute(update(table).where(table.c.sop_uid == facts.sop_uid).values(current=False))
         if any(row.digest == file.digest for row in known):
@@ -141,7 +144,7 @@ class Store:
             connection.execute(update(table).where(same).values(current=True))
         else:
             connection.execute(insert(table).values(_object_row(facts, file, self.folder)))
-        admit(connection, facts, file.at)
+        admit(connection, facts, time.time())
         return Kept.REPLACED if known else Kept.NEW
 
     def _index_orphans(self) -> None:
@@ -162,20 +165,21 @@ class Store:
 
     def facts_of(self, path: Path) -> ObjectFacts:
         """What an object file says of itself. Raises ObjectError where it is no whole object, or not what it was."""
-        encoded = path.read_bytes()
-        facts = read_facts(encoded)
-        if self._path(facts.sop_uid, hashlib.sha256(encoded).hexdigest()) != path:
-            raise ObjectError(NOT_DICOM, "its content is not the one that it is named after")
-        return facts
+        return self._read(path)[0]
 
     def index_file(self, path: Path) -> ObjectFacts:
-        """Make the row of an object file that has none. Raises ObjectError where it is no whole object."""
-        facts = self.facts_of(path)
-        encoded = path.read_bytes()
-        file = _File(path, hashlib.sha256(encoded).hexdigest(), len(encoded), RECOVERY, time.time())
+        """Make the row of an object file that has none; it counts unless a newer content does. Raises ObjectError."""
+        facts, file = self._read(path)
         with self.database.transaction() as connection:
             self._index(connection, facts, file)
         return facts
+
+    def _read(self, path: Path) -> tuple[ObjectFacts, _File]:
+        encoded = path.read_bytes()
+        facts, digest = read_facts(encoded), hashlib.sha256(encoded).hexdigest()
+        if self._path(facts.sop_uid, digest) != path:
+            raise ObjectError(NOT_DICOM, "its content is not the one that it is named after")
+        return facts, _File(path, digest, len(encoded), RECOVERY, path.stat().st_mtime)
 
 
 @dataclass(frozen=True)

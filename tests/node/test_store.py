@@ -300,6 +300,23 @@ def test_of_two_contents_that_are_indexed_anew_the_newer_one_counts(bench: Bench
     assert stored.path == newer
 
 
+def test_an_older_content_that_is_found_unindexed_does_not_take_the_newer_ones_place(bench: Bench) -> None:
+    """Its index had failed, and the sender sent a corrected object since."""
+    bench.receive(SLICES[0])
+    (older,) = files(bench.store)
+    os.utime(older, (1e9, 1e9))
+    bench.receive(changed())
+    with bench.database.transaction() as connection:
+        connection.execute(delete(object_table).where(object_table.c.current.is_(False)))
+    generation = bench.study(BASELINE.uid).generation
+    bench.store.prepare()
+    with bench.database.reading() as connection:
+        (stored,) = bench.store.objects_of(connection, (BASELINE.uid,))
+    assert stored.path != older
+    assert [row.current for row in bench.rows(object_table)] == [True, False]
+    assert bench.study(BASELINE.uid).generation == generation
+
+
 def test_below_the_watermark_nothing_is_taken_and_above_it_everything_again(bench: Bench) -> None:
     content = encoded(SLICES[0])
     short = replace(bench.store, keep_free=bench.store.room.free + 10 * GIB)
