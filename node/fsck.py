@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Row, func, select, text
+from sqlalchemy import Row, delete, func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from node.durable import PART, flush_directory
@@ -33,6 +33,7 @@ Advance = Callable[[int, int], None]
 
 class Fault(StrEnum):
     MISSING = "missing"
+    SUPERSEDED = "superseded"
     TRUNCATED = "truncated"
     CHANGED = "changed"
     UNINDEXED = "unindexed"
@@ -56,14 +57,22 @@ def unheard(done: int, total: int) -> None:
     """For whoever does not wait for it."""
 
 
+def indexed(store: Store) -> tuple[int, int]:
+    """How many objects and how many results have a row."""
+    with store.database.reading() as connection:
+        objects, results = (
+            int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+            for table in (object_table, result_table)
+        )
+    return objects, results
+
+
 def damages(store: Store, advance: Advance = unheard) -> Iterator[Damage]:
     """All that is wrong with the data folder. Reads every file once; ``advance`` hears how many of how many."""
     if broken := list(_of_database(store)):
         yield from broken  # what else it says is worth nothing
         return
-    tables = (object_table, result_table)
-    with store.database.reading() as connection:
-        total = sum(int(connection.execute(select(func.count()).select_from(table)).scalar_one()) for table in tables)
+    total = sum(indexed(store))
     done = 0
     for table, words in ((object_table, _send_again), (result_table, _make_again)):
         for row in _rows(store, table):
@@ -82,6 +91,11 @@ def repair(store: Store, damage: Damage) -> bool:
     """
     path = store.folder / damage.path
     match damage.fault:
+        case Fault.SUPERSEDED:
+            if path.exists():
+                _set_aside(store, path)
+            _forget(store, damage.path)
+            return True
         case Fault.UNINDEXED:
             store.index_file(path)
             return True
@@ -96,6 +110,7 @@ def repair(store: Store, damage: Damage) -> bool:
     return False
 
 
+_NEWER_COUNTS = "damaged or gone, but its sender has replaced it: nobody reads it any more; --repair forgets it"
 _LEFT_BEHIND = "nothing names it: a worker ended before these results counted; --repair removes them"
 
 
@@ -104,7 +119,10 @@ def _send_again(row: Row[Any]) -> str:
 
 
 def _make_again(row: Row[Any]) -> str:
-    return f"{row.kind} of pair {row.pair_id}, version {row.version}: it can be delivered no more; pair the exams again"
+    what = f"{row.kind} of pair {row.pair_id}, version {row.version}"
+    return (
+        f"{what}: it can be delivered no more; `restage unpair {row.pair_id}`, then `restage pair`, makes a new version"
+    )
 
 
 def _of_database(store: Store) -> Iterator[Damage]:
@@ -134,18 +152,25 @@ def _rows(store: Store, table: Any) -> Iterator[Row[Any]]:
 
 
 def _of_file(store: Store, row: Row[Any], advice: Callable[[Row[Any]], str]) -> Damage | None:
-    path = Path(row.path)
-    try:
-        content = (store.folder / path).read_bytes()
-    except FileNotFoundError:
-        return Damage(Fault.MISSING, path, advice(row))
-    except OSError as error:
-        return Damage(Fault.MISSING, path, f"cannot be read ({error.strerror}); {advice(row)}")
-    if hashlib.sha256(content).hexdigest() == row.digest:
+    fault, words = _fault_of(store.folder / row.path, row)
+    if fault is None:
         return None
-    size = row._mapping.get("size")
-    shorter = size is not None and len(content) < size
-    return Damage(Fault.TRUNCATED if shorter else Fault.CHANGED, path, advice(row))
+    if not row._mapping.get("current", True):
+        return Damage(Fault.SUPERSEDED, Path(row.path), _NEWER_COUNTS)
+    return Damage(fault, Path(row.path), f"{words}{advice(row)}")
+
+
+def _fault_of(path: Path, row: Row[Any]) -> tuple[Fault | None, str]:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return Fault.MISSING, ""
+    except OSError as error:
+        return Fault.MISSING, f"cannot be read ({error.strerror}); "
+    if hashlib.sha256(content).hexdigest() == row.digest:
+        return None, ""
+    shorter = len(content) < row._mapping.get("size", 0)
+    return Fault.TRUNCATED if shorter else Fault.CHANGED, ""
 
 
 def _unindexed(store: Store) -> Iterator[Damage]:
@@ -172,6 +197,12 @@ def _is_young(path: Path) -> bool:
         return time.time() - path.stat().st_mtime < _YOUNG_SECONDS
     except FileNotFoundError:
         return True  # it was moved into place, or removed, just now
+
+
+def _forget(store: Store, path: Path) -> None:
+    table = object_table
+    with store.database.transaction() as connection:
+        connection.execute(delete(table).where(table.c.path == str(path), table.c.current.is_(False)))
 
 
 def _set_aside(store: Store, path: Path) -> None:

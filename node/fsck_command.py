@@ -30,10 +30,12 @@ def fsck(
     from node.config import load_config
     from node.progress import bar
 
-    with opened(load_config(config)) as (_, store):
+    read = load_config(config)
+    with opened(read) as (_, store):
         store.prepare_folders()
         with nullcontext(check.unheard) if as_json else bar("files") as advance:
             found = list(check.damages(store, advance))
+        checked = (0, 0) if found else check.indexed(store)
         mended = [damage for damage in found if repair and check.repair(store, damage)]
     left = [damage for damage in found if damage not in mended]
     if as_json:
@@ -41,6 +43,12 @@ def fsck(
     else:
         for damage in found:
             typer.echo(f"{damage.fault:<10} {damage.path}: {'repaired' if damage in mended else damage.advice}")
-        typer.echo(f"{len(found)} faults, {len(left)} left" if found else "every file is there, whole and indexed")
+        typer.echo(f"{len(found)} faults, {len(left)} left" if found else _nothing_wrong(read.node.data_dir, *checked))
     if left:
         raise typer.Exit(ATTENTION)
+
+
+def _nothing_wrong(folder: Path, objects: int, results: int) -> str:
+    if not objects and not results:
+        return f"nothing has been stored in {folder} yet"
+    return f"{folder}: every file is there, whole and indexed (objects: {objects}, results: {results})"

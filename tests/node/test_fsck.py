@@ -67,6 +67,22 @@ def test_an_object_that_is_not_what_was_acknowledged_waits_for_its_sender(
     assert stored.read_bytes() == encoded(SLICES[0])
 
 
+@pytest.mark.parametrize("harm", [Path.unlink, cut, flip])
+def test_a_superseded_content_that_is_damaged_is_forgotten_because_nobody_reads_it(
+    bench: Bench, stored: Path, harm: Callable[[Path], None]
+) -> None:
+    (newer,) = t2_axial(BASELINE, 1, EchoTime=1)
+    newer.SOPInstanceUID = newer.file_meta.MediaStorageSOPInstanceUID = SLICES[0].SOPInstanceUID
+    assert bench.receive(newer) == [Kept.REPLACED]
+    harm(stored)
+    (damage,) = found(bench)
+    assert (damage.fault, bench.store.folder / damage.path) == (Fault.SUPERSEDED, stored)
+    assert "--repair forgets it" in damage.advice
+    assert repair(bench.store, damage)
+    assert found(bench) == []
+    assert [row.current for row in bench.rows(object_table)] == [True]
+
+
 def test_an_object_without_a_row_is_indexed(bench: Bench, stored: Path) -> None:
     with bench.database.transaction() as connection:
         connection.execute(delete(object_table))
@@ -105,6 +121,7 @@ def test_a_result_that_was_changed_is_named_with_its_pair(bench: Bench) -> None:
     (damage,) = found(bench)
     assert damage.fault is Fault.CHANGED
     assert f"report of pair {pair}, version 1" in damage.advice
+    assert f"`restage unpair {pair}`, then `restage pair`" in damage.advice
 
 
 def test_what_a_dead_worker_left_is_removed(bench: Bench) -> None:

@@ -34,9 +34,16 @@ def run(config: Path, *options: str) -> tuple[int, str]:
 
 def test_a_whole_store_ends_with_0(config: Path) -> None:
     code, said = run(config)
-    assert (code, "every file is there" in said) == (0, True)
+    assert (code, "indexed (objects: 1, results: 0)" in said) == (0, True)
     code, said = run(config, "--json")
     assert code == 0 and json.loads(said) == []
+
+
+def test_a_folder_without_anything_is_not_called_whole(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("")
+    code, said = run(path)
+    assert code == 0 and "nothing has been stored" in said
 
 
 def test_a_fault_ends_with_1_also_where_it_cannot_be_repaired(config: Path) -> None:
