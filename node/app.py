@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import subprocess
@@ -119,12 +120,15 @@ def _naming(config_path: Path) -> Iterator[None]:
 def work(config: Config, config_path: Path, *, parent: int | None = None) -> None:
     """Score jobs as they come, until SIGTERM or SIGINT, or until the process ``parent`` is gone. Raises ConfigError."""
     # torch and MONAI take seconds to import: only a worker pays for them.
+    from node.watchdog import go_first
     from node.work import Worker
     from pipelines.bundle import BundleError
     from pipelines.models import load_models
 
     stop = threading.Event()
     _exit_on_signals(stop)
+    go_first()
+    faulthandler.enable()  # the stack, where native code crashes
     with _naming(config_path):
         try:
             models = load_models(config.bundles_dir, config.scoring.systems, config.scoring.device)

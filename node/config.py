@@ -112,6 +112,7 @@ class Scoring(Section):
     baseline_alone: Switch = True
     cache_gb: Annotated[float, Field(ge=0, le=10000, description="gigabytes, 0 to 10000; 0 keeps nothing")] = 5.0
     lease_seconds: Seconds = 120.0
+    job_seconds: Seconds = 3600.0
     roi_pattern: Annotated[
         str, AfterValidator(_check_pattern), Field(min_length=1, description="a Python regular expression in quotes")
     ] = r"(?i)gtv|tumou?r|rectal ca"

@@ -226,7 +226,10 @@ def give_back_expired(database: Database) -> int:
     table = job_table
     with database.transaction() as connection:
         worn = lease.lapsed(table) & (table.c.attempts >= MAX_ATTEMPTS)
-        reason = f"its worker ended {MAX_ATTEMPTS} times while scoring it; `restage retry` tries again"
+        reason = (
+            f"its worker ended {MAX_ATTEMPTS} times while scoring it (out of memory, a crash, or longer than "
+            "[scoring] job_seconds: the log has which); `restage retry` tries again"
+        )
         values = {"state": JobState.FAILED, "token": "", "reason": reason, "finished_at": time.time()}
         connection.execute(update(table).where(worn).values(**values))
         return lease.give_back_expired(connection, table, JobState.READY)

@@ -30,6 +30,7 @@ from node.match import without_advice
 from node.records import JobTicket, Outcome, ResultFile, Task
 from node.release import releasable
 from node.store import Store
+from node.watchdog import ended_after
 from pipelines.contract import CaseFiles, InputUnfit, Models
 from pipelines.inputs.cache import Cache
 from pipelines.inputs.input_cache import Preparation
@@ -64,7 +65,7 @@ class Worker:
         if ticket is None:
             return False
         try:
-            with _heartbeat(self.database, ticket, seconds):
+            with _heartbeat(self.database, ticket, seconds), ended_after(self.config.scoring.job_seconds):
                 outcome = self._outcome(ticket)
             with _noting_a_lost_lease(ticket):
                 jobs.finish(self.database, ticket, outcome)

@@ -41,8 +41,7 @@ def main() -> None:
         destination = Destination("archive", "ARCHIVE", archive.open())
         with running_node(folder / "node", [destination], "[results]\nphantom_scores = true") as node:
             seconds = [measure(node, archive, folder, index) for index in range(PAIRS)]
-            children = Path(f"/proc/{node.process.pid}/task/{node.process.pid}/children").read_text().split()
-            memory = {"listener_peak_mb": peak_mb(node.process.pid), "worker_peak_mb": peak_mb(int(children[0]))}
+            memory = {"listener_peak_mb": peak_mb(node.process.pid), "worker_peak_mb": peak_mb(node.workers[0])}
         archive.close()
     first, *later = seconds
     figures = {"first_pair_s": first, "later_pairs_s": sum(later) / len(later), **memory}

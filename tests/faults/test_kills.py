@@ -81,7 +81,7 @@ def test_a_killed_worker_is_replaced_and_its_job_done_once(tmp_path: Path, patie
             send(node, exam(patient, "baseline"))
             send(node, exam(patient, "restaging"))
             node.wait_until(lambda s: _job_states(s) == ["CLAIMED"], 60)
-            for pid in _children(node.process.pid):
+            for pid in node.workers:
                 os.kill(pid, signal.SIGKILL)
             status = node.wait_until(lambda s: _job_states(s) == ["DONE"], 120)
             assert archive.wait_for(4, 60)
@@ -94,8 +94,3 @@ def test_a_killed_worker_is_replaced_and_its_job_done_once(tmp_path: Path, patie
 
 def _job_states(status: dict) -> list[str]:
     return [job["state"] for p in status["patients"] for pair in p["pairs"] for job in pair["jobs"]]
-
-
-def _children(pid: int) -> list[int]:
-    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    return [int(child) for child in listed.split()]
