@@ -18,11 +18,13 @@ from types import FrameType
 import structlog
 
 from node import jobs, outbox
+from node.audit import Role, activity
 from node.breaker import Breaker
 from node.clock_step import bring_back, limits
 from node.config import Config
 from node.database import Database
 from node.errors import ConfigError
+from node.forward import Repository, forward
 from node.leftovers import drop_leftovers
 from node.plan import Planner
 from node.receive import Listener, refuse_taken_port
@@ -32,6 +34,7 @@ from node.schedule import Clock
 from node.send import send_due
 from node.settle import settle
 from node.store import Store
+from node.trail import Trail
 from node.verify import verify_sent
 from pipelines.exams_needed import some_score_a_baseline
 
@@ -41,6 +44,7 @@ TICK_SECONDS = 1.0
 LEASE_CHECK_SECONDS = 5.0
 VERIFY_SECONDS = 5.0
 WALL_CLOCK_SECONDS = 60.0
+FORWARD_SECONDS = 2.0
 WORKER_RESTART_SECONDS = 5.0
 STOP_SECONDS = 15.0
 
@@ -70,10 +74,14 @@ def serve(config: Config, config_path: Path, *, with_worker: bool = True) -> Non
         if with_worker:
             worker.start()
             clock.every(TICK_SECONDS, "worker", worker.revive)
+        trail = Trail.of(config)
+        ours = trail.us(Role.APPLICATION, requestor=False)
         listener.open()
+        trail.record(activity(ours, starts=True))
         clock.start()
         stop.wait()
         log.info("node.stopping")
+        trail.record(activity(ours, starts=False))
         listener.close()
         clock.stop()
         worker.stop()
@@ -90,6 +98,9 @@ def _clock(config: Config, database: Database, store: Store) -> Clock:
     clock.every(WALL_CLOCK_SECONDS, "wall clock", partial(bring_back, database, limits(config)))
     clock.every(LEASE_CHECK_SECONDS, "job leases", partial(jobs.give_back_expired, database))
     clock.every(LEASE_CHECK_SECONDS, "delivery leases", partial(outbox.give_back_expired, database))
+    if config.audit.repository and (folder := Trail.of(config).folder):
+        repository, patience = Repository(config.audit.repository), Breaker("audit repository", FORWARD_SECONDS)
+        clock.every(FORWARD_SECONDS, "audit", partial(forward, folder, repository, patience))
     for peer in config.peers_receiving:
         # Each destination by itself: a dead one delays nobody else.
         breaker = Breaker(peer.name, config.results.retry_seconds)

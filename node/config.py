@@ -128,6 +128,25 @@ class Results(Section):
     give_up_after: Annotated[int, Field(ge=1, le=10000, description="a whole number of attempts, 1 to 10000")] = 80
 
 
+class Audit(Section):
+    """``[audit]``: the audit trail (PS3.15 A.5), on disk and at a repository."""
+
+    trail: Switch = True
+    repository: Annotated[
+        str,
+        Field(
+            pattern=r"^((udp|tcp)://[^/:]+:[0-9]{1,5})?$",
+            description='"" for none, or "udp://host:514" or "tcp://host:601"',
+        ),
+    ] = ""
+
+    @model_validator(mode="after")
+    def _there_is_what_is_forwarded(self) -> Self:
+        if self.repository and not self.trail:
+            refuse("audit.trail", self.trail, "true, or an empty repository: what is forwarded is the trail")
+        return self
+
+
 class Logs(Section):
     """``[logs]``: what is written to standard error."""
 
@@ -152,6 +171,7 @@ class Config(Section):
     matching: Matching = Matching()
     scoring: Scoring = Scoring()
     results: Results = Results()
+    audit: Audit = Audit()
     logs: Logs = Logs()
 
     @model_validator(mode="after")

@@ -19,6 +19,8 @@ from pynetdicom.presentation import PresentationContext
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # the module makes its names at import
 
 from node.accepted import STORED_CLASSES, TRANSFER_SYNTAXES
+from node.arrivals import Arrivals
+from node.audit import Participant, Role, turned_away
 from node.config import Config
 from node.crowd import MOST_CONNECTIONS, crowded, forget_a_lost_connection, limit_pdu_length
 from node.errors import ConfigError, ObjectError, StoreError
@@ -26,6 +28,7 @@ from node.gate import Caller, Gate
 from node.objects import Announced, read_facts
 from node.peer import Peer, plain_title
 from node.store import Store
+from node.trail import Trail
 
 log = structlog.get_logger()
 
@@ -51,6 +54,8 @@ class Listener:
         _config.VALIDATORS["AE"] = _any_title
         self.gate = Gate(config.peers)
         self._ae = _application_entity(config)
+        self._trail = Trail.of(config)
+        self._arrivals = Arrivals(self._trail)
         self._titles: WeakKeyDictionary[Association, tuple[bytes, bytes]] = WeakKeyDictionary()
         self._peers: WeakKeyDictionary[Association, tuple[Peer, ...]] = WeakKeyDictionary()
 
@@ -66,6 +71,7 @@ class Listener:
             (evt.EVT_REQUESTED, self._require_room),
             (evt.EVT_FSM_TRANSITION, forget_a_lost_connection),
             (evt.EVT_REJECTED, self._rejected),
+            (evt.EVT_CONN_CLOSE, self._arrivals.end),
             (evt.EVT_C_ECHO, self._echo),
             (evt.EVT_C_STORE, self._store),
         ]
@@ -101,6 +107,7 @@ class Listener:
         refusal = self.gate.refusal(caller)
         if refusal and not caller.is_local:
             log.warning("association.rejected", address=caller.address, calling=repr(caller.title), hint=refusal)
+            self._note_turned_away(caller, refusal)
             _reject(event, _CALLING_TITLE_UNKNOWN)
 
     def _require_room(self, event: evt.Event) -> None:
@@ -115,13 +122,14 @@ class Listener:
 
     def _rejected(self, event: evt.Event) -> None:
         called, calling = self._titles.get(event.assoc, (b"", b""))
-        log.warning(
-            "association.rejected",
-            address=event.assoc.requestor.address,
-            calling=repr(calling),
-            called=repr(called),
-            hint="the calling AE title must be a [[peer]] of config.toml, the called one [node] ae_title",
-        )
+        hint = "the calling AE title must be a [[peer]] of config.toml, the called one [node] ae_title"
+        address = str(event.assoc.requestor.address)
+        log.warning("association.rejected", address=address, calling=repr(calling), called=repr(called), hint=hint)
+        self._note_turned_away(Caller(repr(calling), address), f"called {called!r}: {hint}")
+
+    def _note_turned_away(self, caller: Caller, words: str) -> None:
+        who = Participant(caller.title, caller.address, Role.SOURCE, requestor=True)
+        self._trail.record(turned_away(self._trail.us(Role.DESTINATION, requestor=False), who, words))
 
     def _echo(self, event: evt.Event) -> int:
         log.info("echo.answered", peer=event.assoc.requestor.ae_title)
@@ -132,17 +140,28 @@ class Listener:
         title = event.assoc.requestor.ae_title
         request = cast(C_STORE, event.request)
         if not self._may_store(request, self._peers.get(event.assoc, ())):
-            return _refusal(NOT_AUTHORIZED, "this AE title may not store here", title)
+            return self._refused(event, NOT_AUTHORIZED, "this AE title may not store here")
         encoded = event.encoded_dataset()
         try:
             facts = read_facts(encoded, _announced(request))
             kept = self.store.keep(encoded, facts, title)
         except ObjectError as error:
-            return _refusal(error.status, str(error), title)
+            return self._refused(event, error.status, str(error))
         except StoreError as error:
-            return _refusal(OUT_OF_RESOURCES, str(error), title)
+            return self._refused(event, OUT_OF_RESOURCES, str(error))
+        self._arrivals.kept(event.assoc, facts)
         log.info("object.kept", sop_uid=facts.sop_uid, study_uid=facts.study_uid, peer=title, kept=kept.name)
         return SUCCESS
+
+    def _refused(self, event: evt.Event, status: int, comment: str) -> object:
+        """A C-STORE response dataset with status and comment (LO, at most 64 characters)."""
+        title = event.assoc.requestor.ae_title
+        log.warning("object.refused", peer=title, status=f"0x{status:04X}", reason=comment)
+        self._arrivals.refused(event.assoc, comment)
+        response = Dataset()
+        response.Status = status
+        response.ErrorComment = comment[:64]
+        return response
 
     def _may_store(self, request: C_STORE, peers: tuple[Peer, ...]) -> bool:
         """Senders may; an archive that is only queried may as part of a C-MOVE of ours (PS3.7 9.1.1.1)."""
@@ -205,12 +224,3 @@ def _announced(request: C_STORE) -> Announced:
 
 def _any_title(value: str) -> tuple[bool, str]:
     return True, ""
-
-
-def _refusal(status: int, comment: str, title: str) -> object:
-    """A C-STORE response dataset with status and comment (LO, at most 64 characters)."""
-    log.warning("object.refused", peer=title, status=f"0x{status:04X}", reason=comment)
-    response = Dataset()
-    response.Status = status
-    response.ErrorComment = comment[:64]
-    return response

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from dicom_templates.kinds import Kind
 from node import outbox
 from node.ask import Inquiry, asking, whom_to_ask
 from node.association import SYNTAXES, associate, entity, propose
+from node.audit import Movement, Participant, Role, transferred
 from node.breaker import Breaker
 from node.config import Config
 from node.database import Database
@@ -28,6 +29,7 @@ from node.objects import patient_of
 from node.outbox import RetryPolicy
 from node.peer import Peer
 from node.records import Parcel
+from node.trail import Trail
 
 log = structlog.get_logger()
 
@@ -52,7 +54,7 @@ def send_due(database: Database, config: Config, peer: Peer, breaker: Breaker) -
     parcels = outbox.claim(database, peer.name, only=TAKES_BACK if config.in_shadow(peer) else ())
     if not parcels:
         return 0
-    errand = _Errand(database, config.node.data_dir, RetryPolicy.of(config.results))
+    errand = _Errand(database, config.node.data_dir, RetryPolicy.of(config.results), Trail.of(config))
     cleared = _cleared(errand, config, peer, parcels)
     if not cleared:
         return 0
@@ -70,6 +72,7 @@ def send_due(database: Database, config: Config, peer: Peer, breaker: Breaker) -
         return sum(errand.tried(parcel, partial(_deliver, errand, association, parcel)) for parcel in cleared)
     finally:
         association.release()
+        errand.account(peer, len(cleared))
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,19 @@ class _Errand:
     database: Database
     folder: Path
     policy: RetryPolicy
+    trail: Trail
+    arrived: Movement = field(default_factory=Movement)
+
+    def arrive(self, dataset: Dataset) -> None:
+        patient = patient_of(dataset)
+        self.arrived.add((str(dataset.StudyInstanceUID), patient.patient_id, patient.issuer), str(dataset.SOPClassUID))
+
+    def account(self, peer: Peer, tried: int) -> None:
+        """One audit message of what went to a peer."""
+        missing = tried - self.arrived.total
+        words = f"{missing} did not arrive" if missing else ""
+        receiver = Participant(peer.ae_title, peer.host, Role.DESTINATION, requestor=False)
+        self.trail.record(transferred(self.trail.us(Role.SOURCE, requestor=True), receiver, self.arrived, words))
 
     def read(self, parcel: Parcel) -> Dataset:
         """The result as it was made. Raises SendError, permanent, where it is that no more."""
@@ -174,7 +190,10 @@ def _associate(our_title: str, peer: Peer, parcels: Sequence[Parcel]) -> Associa
 
 
 def _deliver(errand: _Errand, association: Association, parcel: Parcel) -> None:
-    outbox.sent(errand.database, parcel, store(association, errand.read(parcel)))
+    dataset = errand.read(parcel)
+    status = store(association, dataset)
+    errand.arrive(dataset)
+    outbox.sent(errand.database, parcel, status)
 
 
 def store(association: Association, dataset: Dataset) -> int:

@@ -56,6 +56,7 @@ COMPOSERS = {"node.app", "node.__main__", "node.demo"}
 PLACES: Mapping[str, set[str]] = {
     "pynetdicom": {
         "node.receive",
+        "node.arrivals",
         "node.accepted",
         "node.crowd",
         "node.association",

@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import Element, fromstring, tostring
 
 import pytest
 import structlog
@@ -22,6 +24,7 @@ from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # the module makes its names at import
 
 from node.accepted import STORED_CLASSES, TRANSFER_SYNTAXES
+from node.audit import Event
 from node.config import Config
 from node.database import Database
 from node.errors import ConfigError
@@ -410,3 +413,47 @@ def test_a_comment_with_signs_of_another_script_is_no_crash(config: Config) -> N
     dataset.PixelData = dataset.PixelData[:-2]
     dataset.PatientName = "Wang^XiaoDong=王^小东"
     assert send(config, dataset)[0].Status == 0xC002
+
+
+# --- the audit trail ---------------------------------------------------------------------------------------------
+
+
+def audited(config: Config, event: Event) -> list[Element]:
+    """The messages of one event, once an association's end has been noted."""
+    deadline = time.monotonic() + 5
+    while True:
+        lines = [line for path in (config.node.data_dir / "audit").glob("*.xml") for line in path.open()]
+        found = [one for one in map(fromstring, lines) if one.find(f".//EventID[@csd-code='{event}']") is not None]
+        if found or time.monotonic() > deadline:
+            return found
+        time.sleep(0.02)
+
+
+def test_what_an_association_brought_and_what_was_refused_is_one_audit_message_without_a_name(store: Store) -> None:
+    images = t2_axial(BASELINE, 2)
+    with listening(store, SENDER) as config:
+        send(config, *images, without("StudyInstanceUID"))
+        (message,) = audited(config, Event.INSTANCES_TRANSFERRED)
+    objects = [one.attrib["ParticipantObjectID"] for one in message.iter("ParticipantObjectIdentification")]
+    assert objects == [BASELINE.uid, f"{images[0].PatientID}^^^{images[0].IssuerOfPatientID}"]
+    assert [one.attrib["NumberOfInstances"] for one in message.iter("SOPClass")] == ["2"]
+    assert [one.attrib["UserID"] for one in message.iter("ActiveParticipant")] == ["SENDER", "RESTAGE"]
+    assert "1 refused" in str(message.findtext(".//EventOutcomeDescription"))
+    assert str(images[0].PatientName).partition("^")[0] not in tostring(message, encoding="unicode")
+
+
+def test_an_association_that_breaks_off_is_audited_with_what_it_brought(store: Store) -> None:
+    (image,) = t2_axial(BASELINE, 1)
+    with listening(store, SENDER) as config, associated(config, context_of(image)) as association:
+        association.send_c_store(image)
+        association.abort()
+        (message,) = audited(config, Event.INSTANCES_TRANSFERRED)
+    assert [one.attrib["NumberOfInstances"] for one in message.iter("SOPClass")] == ["1"]
+
+
+def test_a_stranger_is_an_alert_in_the_audit_trail(store: Store) -> None:
+    with listening(store, SENDER) as config:
+        with associated(config, calling="STRANGER"):
+            pass
+        (message,) = audited(config, Event.SECURITY_ALERT)
+    assert any("STRANGER" in one.attrib["UserID"] for one in message.iter("ActiveParticipant"))

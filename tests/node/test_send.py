@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import fromstring
 
 import pytest
 from pydicom import Dataset, dcmread
@@ -216,6 +217,18 @@ def test_a_refusal_is_a_visible_failure_and_the_rest_is_sent(scored: Bench, pacs
     outbox.retry(scored.database, row.id)
     assert deliver(scored, config) == 1
     assert states(scored) == ["SENT", "SENT"]
+
+
+def test_what_went_where_and_what_did_not_is_in_the_audit_trail(scored: Bench, pacs: Pacs) -> None:
+    config = config_for(scored, pacs.port)
+    pacs.answer.status["SEG"] = 0xC000
+    deliver(scored, config)
+    pacs.answer.status.clear()
+    (file,) = (config.node.data_dir / "audit").glob("*.xml")
+    (message,) = map(fromstring, file.read_text().splitlines())
+    assert [one.attrib["UserID"] for one in message.iter("ActiveParticipant")] == ["RESTAGE", "PACS"]
+    assert [one.attrib["NumberOfInstances"] for one in message.iter("SOPClass")] == ["1"]
+    assert message.findtext(".//EventOutcomeDescription") == "1 did not arrive"
 
 
 @pytest.mark.parametrize("status", [0xB000, 0xB006, 0xB007, 0x0107, 0x0116])

@@ -1,0 +1,53 @@
+"""What each association has brought so far: one audit message for it when it ends, not one for each object."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from threading import Lock
+from weakref import WeakKeyDictionary
+
+from pynetdicom.association import Association
+from pynetdicom.events import Event
+
+from node.audit import Movement, Participant, Role, transferred
+from node.records import ObjectFacts
+from node.trail import Trail
+
+
+@dataclass
+class _Load:
+    kept: Movement = field(default_factory=Movement)
+    refused: Counter[str] = field(default_factory=Counter)
+
+
+class Arrivals:
+    """Notes of associations that are still open. Each is written by its own thread, and ended once."""
+
+    def __init__(self, trail: Trail) -> None:
+        self._trail = trail
+        self._loads: WeakKeyDictionary[Association, _Load] = WeakKeyDictionary()
+        self._lock = Lock()
+
+    def kept(self, association: Association, facts: ObjectFacts) -> None:
+        self._load(association).kept.add(
+            (facts.study_uid, facts.patient.patient_id, facts.patient.issuer), facts.sop_class_uid
+        )
+
+    def refused(self, association: Association, reason: str) -> None:
+        self._load(association).refused[reason] += 1
+
+    def end(self, event: Event) -> None:
+        """Handler of a connection's end, however it came about."""
+        with self._lock:
+            load = self._loads.pop(event.assoc, None)
+        if load is None:
+            return
+        caller = event.assoc.requestor
+        words = "; ".join(f"{count} refused: {reason}" for reason, count in load.refused.items())
+        sender = Participant(caller.ae_title, str(caller.address), Role.SOURCE, requestor=True)
+        self._trail.record(transferred(sender, self._trail.us(Role.DESTINATION, requestor=False), load.kept, words))
+
+    def _load(self, association: Association) -> _Load:
+        with self._lock:
+            return self._loads.setdefault(association, _Load())
