@@ -19,10 +19,11 @@ from rich.console import Console
 from rich.markup import escape
 
 from dicom_templates.kinds import Item
-from node import calibrate_command, clinical_commands, evaluate_command, fsck_command
+from node import calibrate_command, clinical_commands, evaluate_command, fsck_command, pseudonym_command
 from node.config import Config, load_config
 from node.errors import ConfigError, RestageError
 from node.logs import configure_logs
+from node.pseudonym import Pseudonyms
 from pipelines.contract import InputUnfit
 
 # What only some verbs need (torch, MONAI, highdicom: seconds of import and 0.4 GB) is imported where they run:
@@ -41,6 +42,7 @@ app.add_typer(clinical_commands.app, name="clinical")
 app.command()(evaluate_command.evaluate)
 app.command()(calibrate_command.calibrate)
 app.command()(fsck_command.fsck)
+app.command()(pseudonym_command.pseudonym)
 console = Console()
 errors = Console(stderr=True, soft_wrap=True, highlight=False)
 
@@ -320,7 +322,7 @@ def _refuse_options(context: typer.Context, names: Sequence[str]) -> None:
 
 def _configured(path: Path) -> Config:
     config = load_config(path)
-    configure_logs(config.logs)
+    configure_logs(config.logs, Pseudonyms(config.node.data_dir))
     return config
 
 

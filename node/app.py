@@ -52,6 +52,8 @@ STOP_SECONDS = 15.0
 @contextmanager
 def opened(config: Config) -> Iterator[tuple[Database, Store]]:
     """The database, at this program's schema, and the store."""
+    # Patients' data: for the node's own user alone. A folder that is there already is its owner's to judge.
+    config.node.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     database = Database(config.database_url)
     try:
         database.migrate()

@@ -99,6 +99,9 @@ def _check_data_dir(folder: Path, keep_free_gib: float) -> Iterator[Finding]:
         yield Finding(Level.FAIL, subject, words)
         return
     yield Finding(Level.OK, subject, "writable" if there == folder else "not there yet, and can be made")
+    if there == folder and (mode := folder.stat().st_mode & 0o077):
+        words = f"our side: other users of this machine may look into it (mode {mode:o} beyond the owner's)"
+        yield Finding(Level.WARN, subject, f"{words}; it holds patients' data: chmod 700 {folder}")
     free = Room(there, 0).free / GIB
     if free < max(LOW_DISK_GIB, keep_free_gib):
         level = Level.FAIL if free < keep_free_gib else Level.WARN

@@ -12,6 +12,7 @@ import typer
 from node.config import Config, load_config
 from node.errors import NotFound
 from node.logs import configure_logs
+from node.pseudonym import Pseudonyms
 
 # What opens the database is imported where it is needed, as in node.__main__.
 
@@ -117,5 +118,5 @@ def _cells(row: Any, gone: Collection[int]) -> tuple[str, ...]:
 
 def _configured(path: Path) -> Config:
     config = load_config(path)
-    configure_logs(config.logs)
+    configure_logs(config.logs, Pseudonyms(config.node.data_dir))
     return config

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 PART = ".part"
@@ -27,6 +28,25 @@ def write_durably(path: Path, content: bytes) -> None:
     flush_directory(path.parent)
     if created:
         flush_directory(path.parent.parent)
+
+
+def made_once(path: Path, make: Callable[[], str]) -> str:
+    """What a file holds that its owner alone may read; made where there is none.
+
+    Two processes that start at once agree: the file is created exclusively, and the loser reads the winner's.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        scratch = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
+        scratch.touch(mode=0o600)
+        scratch.write_text(make())
+        try:
+            os.link(scratch, path)
+        except FileExistsError:
+            pass
+        finally:
+            scratch.unlink()
+    return path.read_text().strip()
 
 
 def flush_directory(folder: Path) -> None:

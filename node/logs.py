@@ -1,8 +1,9 @@
 """Structured logs: one event per line on standard error, named by what happened (``study.settled``), times in UTC.
 
 No patient is named in a log: logs travel to collectors and support desks. A study is known by its Study Instance UID,
-which `restage status` resolves on this machine; values under the keys in ``WITHHELD`` never get through, nor does the
-reason of an identity conflict, which quotes names. pydicom's own messages quote attribute values, so they are silenced
+which `restage status` resolves on this machine, a patient by a pseudonym, which `restage pseudonym` tells for an ID
+here alone. Values under the keys in ``WITHHELD`` never get through, nor does the reason of an identity conflict, which
+quotes names. pydicom's own messages quote attribute values, so they are silenced
 below CRITICAL. Tracebacks are written without local variables.
 """
 
@@ -20,6 +21,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from node.config import Logs
+from node.pseudonym import Pseudonyms
 
 log = structlog.get_logger()
 
@@ -36,18 +38,19 @@ LIBRARY_LEVELS: Mapping[str, int] = {
     "PIL": logging.WARNING,
     "pydicom": logging.CRITICAL,
 }
-WITHHELD = frozenset({"patient", "patient_id", "patient_name", "birth_date", "sex"})
+WITHHELD = frozenset({"patient", "patient_id", "issuer", "patient_name", "birth_date", "sex"})
 QUOTING_CODES = frozenset({"IDENTITY_CONFLICT"})
 
 
-def configure_logs(logs: Logs, **always: str) -> None:
+def configure_logs(logs: Logs, pseudonyms: Pseudonyms | None = None, **always: str) -> None:
     """Send this process's events, and its libraries' warnings, to standard error.
 
+    ``pseudonyms``: what stands in place of patients' IDs; nothing does where they are None.
     ``always``: fields that every line carries, such as ``process="worker"``. They are no context variables: threads
     start with an empty context.
     """
     level = logging.getLevelNamesMapping()[logs.level]
-    shared = _shared_processors(always)
+    shared = _shared_processors(pseudonyms, always)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -94,15 +97,22 @@ def _log_thread(ended: threading.ExceptHookArgs) -> None:
         log.error("thread.failed", thread=name, exc_info=(ended.exc_type, error, ended.exc_traceback))
 
 
-def _shared_processors(always: Mapping[str, str]) -> list[Processor]:
+def _shared_processors(pseudonyms: Pseudonyms | None, always: Mapping[str, str]) -> list[Processor]:
     def add_always(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         return {**always, **event}
+
+    def name_patient(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        if pseudonyms and "patient_id" in event:
+            patient_id, issuer = str(event.pop("patient_id")), str(event.pop("issuer", ""))
+            event["pseudonym"] = pseudonyms.of(patient_id, issuer)
+        return event
 
     return [
         structlog.contextvars.merge_contextvars,
         add_always,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        name_patient,
         withhold_patient,
         structlog.processors.format_exc_info,
     ]

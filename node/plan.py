@@ -53,7 +53,7 @@ class Planner:
                     self.plan(former)  # first: a failure there leaves this patient due
                 self.plan(key)
             except Exception:
-                log.exception("plan.failed", patient_id=key.patient_id)
+                log.exception("plan.failed", patient_id=key.patient_id, issuer=key.issuer)
         return len(keys)
 
     def plan(self, key: PatientKey, *, anew: bool = False) -> None:
@@ -240,7 +240,7 @@ def _write_pair(connection: Connection, key: PatientKey, proposal: Proposal, tak
         move(PAIR, PairState(row.state), proposal.state)
         connection.execute(update(pair_table).where(pair_table.c.id == row.id).values(**values))
         pair_id = int(row.id)
-    log.info("pair.planned", pair=pair_id, state=str(proposal.state))
+    log.info("pair.planned", pair=pair_id, state=str(proposal.state), patient_id=key.patient_id, issuer=key.issuer)
     return pair_id
 
 

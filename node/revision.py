@@ -57,7 +57,7 @@ class Revision:
             try:
                 plan(key)
             except Exception:  # one broken patient must not stop the others
-                log.exception("plan.failed", patient_id=key.patient_id)
+                log.exception("plan.failed", patient_id=key.patient_id, issuer=key.issuer)
         if not self._waiting:
             self._note()
         return key is not None

@@ -115,6 +115,7 @@ PLACES: Mapping[str, set[str]] = {
         "node.clinical_commands",
         "node.evaluate_command",
         "node.fsck_command",
+        "node.pseudonym_command",
     },
     "rich": {"node.__main__", "node.check", "node.classified", "node.demo", "node.progress", "node.status"},
 }

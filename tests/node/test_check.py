@@ -30,7 +30,7 @@ def make(tmp_path: Path) -> Make:
     for system in ("segmenter", *Scoring().systems):
         (tmp_path / "bundles" / system).mkdir(parents=True)
         (tmp_path / "bundles" / system / "manifest.json").write_text("{}")
-    (tmp_path / "data").mkdir()
+    (tmp_path / "data").mkdir(mode=0o700)
 
     def config(peers: tuple[Peer, ...] = (), **node: object) -> Config:
         settings = {"host": "127.0.0.1", "port": free_port(), "data_dir": tmp_path / "data"} | node
@@ -125,6 +125,16 @@ def test_a_data_folder_of_another_user_is_a_fault(make: Make, monkeypatch: pytes
     (finding,) = about(make(), "data folder")
     assert finding.failed
     assert "may not write" in finding.message
+
+
+def test_a_data_folder_that_others_may_read_is_told(make: Make, tmp_path: Path) -> None:
+    folder = tmp_path / "open"
+    folder.mkdir()
+    folder.chmod(0o750)
+    told = [finding for finding in about(make(data_dir=folder), "data folder") if "chmod 700" in finding.message]
+    assert [finding.level for finding in told] == [Level.WARN]
+    folder.chmod(0o700)
+    assert not [finding for finding in about(make(data_dir=folder), "data folder") if "chmod" in finding.message]
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,14 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
 
 from node.config import Logs
 from node.logs import configure_logs
+from node.pseudonym import Pseudonyms
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +46,18 @@ def test_each_event_is_one_json_line_with_utc_time_level_and_what_every_line_car
         "1.2.3",
     )
     assert str(line["timestamp"]).endswith("Z")
+
+
+def test_lines_about_one_patient_have_one_pseudonym(capsys, tmp_path: Path) -> None:
+    configure_logs(Logs(json=True), Pseudonyms(tmp_path))
+    log = structlog.get_logger()
+    for patient_id, issuer in (("4711", "A"), ("4711", "A"), ("4711", "B"), ("4712", "A")):
+        log.info("pair.planned", patient_id=patient_id, issuer=issuer)
+    text = capsys.readouterr().err
+    names = [line["pseudonym"] for line in lines(text)]
+    assert names[0] == names[1] == Pseudonyms(tmp_path).of("4711", "A")
+    assert len(set(names)) == 3
+    assert not [key for line in lines(text) for key in line if key in ("patient_id", "issuer")]
 
 
 def test_a_patient_is_never_named(capsys) -> None:
