@@ -129,8 +129,9 @@ def retry(
         if delivery is not None:
             outbox.retry(database, delivery)
         if job is None and delivery is None:
-            job_count, delivery_count = retry_all(database)
-            console.print(f"{job_count} jobs and {delivery_count} deliveries will be tried again")
+            job_count, delivery_count, asked_count = retry_all(database)
+            asked = f"; {asked_count} that arrived will be asked for commitment again" if asked_count else ""
+            console.print(f"{job_count} jobs and {delivery_count} deliveries will be tried again{asked}")
 
 
 @app.command()

@@ -21,6 +21,7 @@ from node import jobs, outbox
 from node.audit import Role, activity
 from node.breaker import Breaker
 from node.clock_step import bring_back, limits
+from node.commit import ask_for_commitment
 from node.config import Config
 from node.database import Database
 from node.errors import ConfigError
@@ -43,6 +44,8 @@ log = structlog.get_logger()
 TICK_SECONDS = 1.0
 LEASE_CHECK_SECONDS = 5.0
 VERIFY_SECONDS = 5.0
+COMMIT_SECONDS = 5.0
+LONGEST_COMMIT_WAIT_SECONDS = 900.0
 WALL_CLOCK_SECONDS = 60.0
 FORWARD_SECONDS = 2.0
 WORKER_RESTART_SECONDS = 5.0
@@ -93,7 +96,7 @@ def _clock(config: Config, database: Database, store: Store) -> Clock:
     scoring = config.scoring
     alone = scoring.baseline_alone and some_score_a_baseline(scoring.systems)
     planner = Planner(database, store, config.matching.rules(), scoring.roi_pattern, config.site_rules, alone)
-    clock = Clock(threads=4 + 2 * len(config.peers_receiving))
+    clock = Clock(threads=4 + 3 * len(config.peers_receiving))
     clock.every(TICK_SECONDS, "settle", partial(settle, database, config.settle))
     clock.every(TICK_SECONDS, "plan", partial(_plan, planner, _revision(config, database)))
     # At once, too, where the clock notices that the wall clock was set back (`schedule.py`).
@@ -108,6 +111,12 @@ def _clock(config: Config, database: Database, store: Store) -> Clock:
         breaker = Breaker(peer.name, config.results.retry_seconds)
         clock.every(TICK_SECONDS, f"send to {peer.name}", partial(send_due, database, config, peer, breaker))
         clock.every(VERIFY_SECONDS, f"verify at {peer.name}", partial(verify_sent, database, config, peer))
+        # A promise is less urgent than a result: who does not give it is tried more and more seldom.
+        breaker = Breaker(
+            f"{peer.name} (storage commitment)", config.results.retry_seconds, LONGEST_COMMIT_WAIT_SECONDS
+        )
+        asking = partial(ask_for_commitment, database, config, peer, breaker)
+        clock.every(COMMIT_SECONDS, f"storage commitment by {peer.name}", asking)
     return clock
 
 

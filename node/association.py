@@ -16,6 +16,7 @@ from node.errors import PeerError
 from node.peer import Peer
 
 VERIFICATION = "1.2.840.10008.1.1"
+STORAGE_COMMITMENT = "1.2.840.10008.1.20.1"  # Storage Commitment Push Model, PS3.4 J.3
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 120.0
 

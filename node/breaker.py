@@ -21,6 +21,7 @@ class Breaker:
 
     destination: str
     first_seconds: float
+    longest_seconds: float = LONGEST_SECONDS
     failures: int = 0
     _open_until: float = float("-inf")
 
@@ -32,7 +33,7 @@ class Breaker:
     def failed(self, reason: str) -> None:
         """No association was made."""
         self.failures += 1
-        longest = max(LONGEST_SECONDS, self.first_seconds)
+        longest = max(self.longest_seconds, self.first_seconds)
         self._open_until = time.monotonic() + wait_seconds(self.failures, self.first_seconds, longest)
         if self.failures == 1:
             log.error("destination.unreachable", peer=self.destination, reason=reason)

@@ -8,6 +8,7 @@ from typing import Final
 
 from dicom_templates.kinds import Item
 from dicom_templates.profile import ReportClass
+from node.association import STORAGE_COMMITMENT
 from node.finding import Level
 from node.peer import Peer
 
@@ -20,7 +21,6 @@ PARAMETRIC_MAP: Final = "1.2.840.10008.5.1.4.1.1.30"
 PRESENTATION_STATE: Final = "1.2.840.10008.5.1.4.1.1.11.1"
 KEY_OBJECTS: Final = "1.2.840.10008.5.1.4.1.1.88.59"
 STUDY_ROOT_MOVE: Final = "1.2.840.10008.5.1.4.1.2.2.2"
-STORAGE_COMMITMENT: Final = "1.2.840.10008.1.20.1"
 
 NAMES: Mapping[str, str] = {
     SEG: "Segmentation (SEG)",

@@ -74,9 +74,6 @@ def _not_yet(peer: Peer, subject: str) -> Iterator[Finding]:
     if peer.queries:
         words = "queries = true: patients are compared before results are sent, and results verified after; priors are "
         yield Finding(Level.WARN, subject, words + "not fetched in this version")
-    if peer.storage_commitment:
-        words = "storage_commitment = true: not asked for in this version, deliveries end as SENT or VERIFIED"
-        yield Finding(Level.WARN, subject, words)
 
 
 def answers_as(host: str, port: int, called: str, calling: str) -> bool:

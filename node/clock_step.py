@@ -13,9 +13,10 @@ import structlog
 from sqlalchemy import Column, Table, select, update
 
 from node import jobs, lease, outbox
+from node.commitment import Patience
 from node.config import Config
 from node.database import Database
-from node.schema import delivery_table, job_table, study_table
+from node.schema import commitment_item_table, commitment_table, delivery_table, job_table, study_table
 
 log = structlog.get_logger()
 
@@ -34,12 +35,15 @@ class Limit:
 def limits(config: Config) -> tuple[Limit, ...]:
     """The longest that anything waits, by the configuration."""
     longest = max(config.results.retry_max_seconds * lease.MOST_JITTER, outbox.LEASE_SECONDS)
+    commitment = Patience.of(config.results).longest
     return (
         Limit(study_table, study_table.c.last_received_at, 0.0),
         Limit(job_table, job_table.c.lease_until, config.scoring.lease_seconds),
         Limit(job_table, job_table.c.not_before, jobs.LONGEST_RETRY_SECONDS * lease.MOST_JITTER),
         Limit(delivery_table, delivery_table.c.lease_until, outbox.LEASE_SECONDS),
         Limit(delivery_table, delivery_table.c.not_before, longest),
+        Limit(commitment_table, commitment_table.c.until, commitment),
+        Limit(commitment_item_table, commitment_item_table.c.not_before, commitment),
     )
 
 

@@ -125,6 +125,7 @@ class Results(Section):
     shadow: Switch = False
     retry_seconds: Seconds = 5.0
     retry_max_seconds: Seconds = 3600.0
+    commitment_hours: Annotated[float, Field(gt=0, le=720, description="hours, more than 0, at most 720")] = 24.0
     give_up_after: Annotated[int, Field(ge=1, le=10000, description="a whole number of attempts, 1 to 10000")] = 80
 
 

@@ -6,7 +6,7 @@ import time
 
 from sqlalchemy import Connection, insert, select
 
-from node import jobs, outbox
+from node import commitment, jobs, outbox
 from node.database import Database
 from node.errors import NotFound, RestageError
 from node.records import Verb
@@ -42,9 +42,9 @@ def unpair(database: Database, pair_id: int) -> None:
         _decide(connection, Verb.UNPAIR, row.baseline[0], row.restaging[0])
 
 
-def retry_all(database: Database) -> tuple[int, int]:
-    """Everything that failed is tried again; how many jobs and deliveries."""
-    return jobs.retry_failed(database), outbox.retry_failed(database)
+def retry_all(database: Database) -> tuple[int, int, int]:
+    """Everything that failed is tried again; how many jobs, deliveries, and deliveries asked for commitment."""
+    return jobs.retry_failed(database), outbox.retry_failed(database), commitment.ask_anew(database)
 
 
 def _patient(connection: Connection, study_uid: str) -> tuple[str, str]:

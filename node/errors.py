@@ -55,6 +55,14 @@ class AskError(PeerError):
     """A peer could not be asked. ``permanent``: it does not answer such questions."""
 
 
+class ReportError(RestageError):
+    """A report of storage commitment cannot be taken. ``status`` is what it is answered with (PS3.7 10.1.1.1.8)."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class OtherPatient(RestageError):
     """The destination has the study of a result under a patient who is not the result's: a person decides."""
 

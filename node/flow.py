@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from node.errors import IllegalMove
-from node.records import DeliveryState, JobState, PairState, StudyState
+from node.records import CommitmentState, DeliveryState, JobState, PairState, StudyState
 
 Table = Mapping[StrEnum, frozenset[StrEnum]]
 
@@ -46,13 +46,22 @@ JOB: Table = {
 DELIVERY: Table = {
     DeliveryState.DUE: frozenset({DeliveryState.CLAIMED, DeliveryState.WITHDRAWN}),
     DeliveryState.CLAIMED: frozenset({DeliveryState.DUE, DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.HELD}),
-    DeliveryState.SENT: frozenset({DeliveryState.VERIFIED, DeliveryState.COMMITTED, DeliveryState.FAILED}),
-    DeliveryState.VERIFIED: frozenset({DeliveryState.COMMITTED}),
+    # Back to DUE: the destination reports that it has no such object.
+    DeliveryState.SENT: frozenset(
+        {DeliveryState.VERIFIED, DeliveryState.COMMITTED, DeliveryState.FAILED, DeliveryState.DUE}
+    ),
+    DeliveryState.VERIFIED: frozenset({DeliveryState.COMMITTED, DeliveryState.FAILED, DeliveryState.DUE}),
     DeliveryState.HELD: frozenset({DeliveryState.DUE, DeliveryState.WITHDRAWN}),
     DeliveryState.FAILED: frozenset({DeliveryState.DUE, DeliveryState.WITHDRAWN}),
     DeliveryState.COMMITTED: frozenset(),
     DeliveryState.KEPT: frozenset(),
     DeliveryState.WITHDRAWN: frozenset(),
+}
+
+COMMITMENT: Table = {
+    CommitmentState.ASKED: frozenset({CommitmentState.REPORTED, CommitmentState.ENDED}),
+    CommitmentState.ENDED: frozenset({CommitmentState.REPORTED}),
+    CommitmentState.REPORTED: frozenset(),
 }
 
 

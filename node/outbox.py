@@ -38,7 +38,7 @@ INDEXING_SECONDS = 120.0
 # After this time nobody looks any more: an archive may have moved it elsewhere by its own rules.
 LOOKED_FOR_SECONDS = 7 * 86400.0
 # An archive may hide a rejection note together with what it rejects (IHE Imaging Object Change Management).
-_HIDDEN = (Kind.REJECTION_BASELINE, Kind.REJECTION_RESTAGING)
+HIDDEN = (Kind.REJECTION_BASELINE, Kind.REJECTION_RESTAGING)
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def expose(database: Database, parcels: Sequence[Parcel]) -> None:
 
 def claim_sent(database: Database, peer: str, most: int = 50) -> tuple[Parcel, ...]:
     """What one destination was sent and is now to be looked for there. Nobody else is given it during the lease."""
-    hidden = select(result_table.c.id).where(result_table.c.kind.in_(_HIDDEN))
+    hidden = select(result_table.c.id).where(result_table.c.kind.in_(HIDDEN))
     table = delivery_table
     query = _waiting(peer, DeliveryState.SENT).where(
         table.c.result_id.not_in(hidden), table.c.updated_at > time.time() - LOOKED_FOR_SECONDS
@@ -173,7 +173,7 @@ def give_back_expired(database: Database) -> int:
     table = delivery_table
     with database.transaction() as connection:
         given_back = lease.give_back_expired(connection, table, DeliveryState.DUE)
-        _withdraw(connection, table.c.result_id.in_(_retired_results()))
+        _withdraw(connection, table.c.result_id.in_(retired_results()))
         return given_back
 
 
@@ -216,7 +216,7 @@ def _waiting(peer: str, state: DeliveryState) -> Select[Any]:
     """Deliveries to one destination whose time has come; none of a pair that is none any more."""
     table = delivery_table
     come = and_(table.c.peer == peer, table.c.state == state, table.c.not_before <= time.time())
-    return select(table).where(come, table.c.result_id.not_in(_retired_results())).order_by(table.c.result_id)
+    return select(table).where(come, table.c.result_id.not_in(retired_results())).order_by(table.c.result_id)
 
 
 def _claim(database: Database, query: Select[Any], take: Callable[[Connection, Row[Any]], Claim]) -> tuple[Parcel, ...]:
@@ -242,7 +242,7 @@ def _take_to_look_for(connection: Connection, row: Row[Any]) -> Claim:
     return claimed
 
 
-def _retired_results() -> Select[tuple[int]]:
+def retired_results() -> Select[tuple[int]]:
     """Results of pairs that were taken apart or overtaken, also where the pair has been made again since."""
     withdrawal = job_table.alias()
     retired = select(pair_table.c.id).where(pair_table.c.state.in_((PairState.WITHDRAWN, PairState.SUPERSEDED)))

@@ -1,6 +1,9 @@
 """The listener: C-STORE and C-ECHO as SCP. Success is answered only after the object is on disk.
 
-Sources: PS3.4 Annex A (Verification) and B (Storage), PS3.7 9.1.1 and 9.1.5, PS3.8 9.3 (association).
+Of storage commitment it is SCU alone: it hears the reports of what this node asked, and promises nobody anything.
+
+Sources: PS3.4 Annex A (Verification), B (Storage) and J (Storage Commitment), PS3.7 9.1.1, 9.1.5, 10.1.1 and D.3.3.4
+(role selection), PS3.8 9.3 (association).
 """
 
 from __future__ import annotations
@@ -20,10 +23,13 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # t
 
 from node.accepted import STORED_CLASSES, TRANSFER_SYNTAXES
 from node.arrivals import Arrivals
+from node.association import STORAGE_COMMITMENT, SYNTAXES
 from node.audit import Participant, Role, turned_away
+from node.commitment import Patience
 from node.config import Config
 from node.crowd import MOST_CONNECTIONS, crowded, forget_a_lost_connection, limit_pdu_length
 from node.errors import ConfigError, ObjectError, StoreError
+from node.event_report import Answer, answer_report
 from node.gate import Caller, Gate
 from node.objects import Announced, read_facts
 from node.peer import Peer, plain_title
@@ -34,6 +40,7 @@ log = structlog.get_logger()
 
 SUCCESS = 0x0000
 NOT_AUTHORIZED = 0x0124  # PS3.7 C.5.14 "Refused: not authorized"
+UNRECOGNIZED_OPERATION = 0x0211  # PS3.7 10.1.4.1.10 and Annex C
 OUT_OF_RESOURCES = 0xA700  # PS3.4 Table B.2-1
 
 _LOCAL_LIMIT_EXCEEDED = (0x02, 0x03, 0x02)  # transient, by the presentation service provider (PS3.8 Table 9-21)
@@ -74,6 +81,8 @@ class Listener:
             (evt.EVT_CONN_CLOSE, self._arrivals.end),
             (evt.EVT_C_ECHO, self._echo),
             (evt.EVT_C_STORE, self._store),
+            (evt.EVT_N_EVENT_REPORT, self._hear),
+            (evt.EVT_N_ACTION, self._promise_nothing),
         ]
         server = self._ae.start_server((node.host, node.port), block=False, evt_handlers=handlers)
         # pynetdicom lets 5 connections wait: of a burst the others would wait a second for their next SYN.
@@ -91,15 +100,23 @@ class Listener:
             self._titles[event.assoc] = (event.data[10:26], event.data[26:42])
 
     def _narrow(self, event: evt.Event) -> None:
-        """Offer a peer what its role allows: all and this machine may echo, only senders and archives may store."""
+        """Offer a peer what its role allows: all and this machine may echo, only senders and archives may store, and
+        only who is asked for storage commitment may report on it."""
         request = cast(A_ASSOCIATE, event.assoc.requestor.primitive)
         request.calling_ae_title = plain_title(request.calling_ae_title)
         request.called_ae_title = plain_title(request.called_ae_title)
         # Once for each association: the gate may have to ask a name server, which no object should wait for.
-        self._peers[event.assoc] = self.gate.let_in(_caller(event))
-        if not any(peer.sends or peer.queries for peer in self._peers[event.assoc]):
-            echo_only = [c for c in event.assoc.acceptor.supported_contexts if c.abstract_syntax == Verification]
-            event.assoc.acceptor.supported_contexts = echo_only
+        peers = self._peers[event.assoc] = self.gate.let_in(_caller(event))
+        stores = any(peer.sends or peer.queries for peer in peers)
+        # One application may store, be asked and call from different ports and hosts: its AE title is what they share.
+        reports = any(one.storage_commitment for peer in peers for one in self.config.peers_titled(peer.ae_title))
+        acceptor = event.assoc.acceptor
+        acceptor.supported_contexts = [
+            context
+            for context in acceptor.supported_contexts
+            if context.abstract_syntax == Verification
+            or (reports if context.abstract_syntax == STORAGE_COMMITMENT else stores)
+        ]
 
     def _require_peer(self, event: evt.Event) -> None:
         """Reject a known AE title that calls from elsewhere, "calling AE title not recognised" (PS3.8 Table 9-21)."""
@@ -163,6 +180,17 @@ class Listener:
         response.ErrorComment = comment[:64]
         return response
 
+    def _hear(self, event: evt.Event) -> Answer:
+        """N-EVENT-REPORT: what a peer says of the objects that this node asked it to keep."""
+        title = event.assoc.requestor.ae_title
+        return answer_report(event, self.store.database, title, Patience.of(self.config.results))
+
+    def _promise_nothing(self, event: evt.Event) -> tuple[int, None]:
+        """N-ACTION: never taken. Whoever were told that this node keeps an object might delete its only copy."""
+        hint = "Restage commits no storage: let this peer ask the archive"
+        log.warning("commitment.asked_of_us", peer=event.assoc.requestor.ae_title, hint=hint)
+        return UNRECOGNIZED_OPERATION, None
+
     def _may_store(self, request: C_STORE, peers: tuple[Peer, ...]) -> bool:
         """Senders may; an archive that is only queried may as part of a C-MOVE of ours (PS3.7 9.1.1.1)."""
         if any(peer.sends for peer in peers):
@@ -187,7 +215,7 @@ def refuse_taken_port(host: str, port: int) -> None:
 
 def _application_entity(config: Config) -> AE:
     ae = AE(ae_title=config.node.ae_title)
-    ae.supported_contexts = [_context(Verification), *(_context(uid) for uid in STORED_CLASSES)]
+    ae.supported_contexts = [_context(Verification), _commitment(), *(_context(uid) for uid in STORED_CLASSES)]
     ae.require_called_aet = True
     # An empty list would let everybody in: a title longer than the 16 bytes of a request keeps strangers out.
     ae.require_calling_aet = sorted({peer.ae_title for peer in config.peers}) or ["no peer is configured"]
@@ -215,6 +243,19 @@ def _context(uid: str) -> PresentationContext:
     context = PresentationContext()
     context.abstract_syntax = uid
     context.transfer_syntax = list(TRANSFER_SYNTAXES)
+    return context
+
+
+def _commitment() -> PresentationContext:
+    """The peer that reports is SCP, and proposes that role (PS3.7 D.3.3.4); the role of an SCU is given to nobody.
+
+    Some peers leave role selection out and report all the same. That is safe: under the default roles they could only
+    ask us (N-ACTION), which is refused.
+    """
+    context = PresentationContext()
+    context.abstract_syntax = STORAGE_COMMITMENT
+    context.transfer_syntax = list(SYNTAXES["explicit"])
+    context.scu_role, context.scp_role = False, True
     return context
 
 

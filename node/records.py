@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -50,6 +51,14 @@ class DeliveryState(StrEnum):
     FAILED = "FAILED"
     KEPT = "KEPT"
     WITHDRAWN = "WITHDRAWN"
+
+
+class CommitmentState(StrEnum):
+    """One question for storage commitment. ``ENDED``: refused or not answered; what is reported late still counts."""
+
+    ASKED = "ASKED"
+    REPORTED = "REPORTED"
+    ENDED = "ENDED"
 
 
 class Task(StrEnum):
@@ -228,3 +237,12 @@ class Parcel:
     result: ResultFile
     released: bool = False
     exposed: bool = False
+
+
+@dataclass(frozen=True)
+class CommitmentReport:
+    """What a peer says of one question: the SOP Instance UIDs it keeps, and others with the reason why it does not."""
+
+    transaction_uid: str
+    committed: frozenset[str]
+    failed: Mapping[str, int]

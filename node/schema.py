@@ -188,3 +188,33 @@ delivery_table = Table(
     UniqueConstraint("result_id", "peer"),
     Index("delivery_by_peer", "peer", "state"),
 )
+
+# One question to a peer whether it keeps objects safe, under one Transaction UID (PS3.4 J.3.2). `until` is when its
+# report is overdue; `ae_title` is who was asked.
+commitment_table = Table(
+    "commitment",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("transaction_uid", String(64), nullable=False, unique=True),
+    Column("peer", String(64), nullable=False),
+    Column("ae_title", String(16), nullable=False),
+    Column("sop_uids", JSON, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("asked_at", Float, nullable=False),
+    Column("until", Float, nullable=False),
+    Index("commitment_by_peer", "peer", "state"),
+)
+
+# What was asked of a delivery: the newest question, how many there were since it was sent, and how often it was sent
+# again because the peer had no such object.
+commitment_item_table = Table(
+    "commitment_item",
+    metadata,
+    Column("delivery_id", ForeignKey("delivery.id"), primary_key=True),
+    Column("commitment_id", ForeignKey("commitment.id")),
+    Column("questions", Integer, nullable=False, default=0),
+    Column("sent_again", Integer, nullable=False, default=0),
+    Column("not_before", Float, nullable=False, default=0.0),
+    Column("reason", Text, nullable=False, default=""),
+    Index("commitment_item_by_commitment", "commitment_id"),
+)

@@ -14,7 +14,15 @@ from sqlalchemy import Connection, Row, Table, select
 from node.clinical import current_rows
 from node.database import Database
 from node.due import owners
-from node.schema import delivery_table, job_table, pair_table, result_table, series_table, study_table
+from node.schema import (
+    commitment_item_table,
+    delivery_table,
+    job_table,
+    pair_table,
+    result_table,
+    series_table,
+    study_table,
+)
 
 # Why something waits, where its row has no reason of its own.
 _EXAM_WAITS = {
@@ -60,9 +68,12 @@ def _rows(connection: Connection, table: Table, order: Any) -> Sequence[Row[Any]
 
 
 def _deliveries(connection: Connection) -> Sequence[Row[Any]]:
-    result = result_table.c
-    query = select(delivery_table, result.pair_id, result.kind, result.version, result.sop_uid)
-    return connection.execute(query.join(result_table).order_by(delivery_table.c.id)).all()
+    result, item = result_table.c, commitment_item_table
+    query = select(
+        delivery_table, result.pair_id, result.kind, result.version, result.sop_uid, item.c.reason.label("kept")
+    )
+    joined = query.join(result_table).outerjoin(item, item.c.delivery_id == delivery_table.c.id)
+    return connection.execute(joined.order_by(delivery_table.c.id)).all()
 
 
 def _grouped(rows: Iterable[Row[Any]], column: str) -> dict[Any, list[Row[Any]]]:
@@ -89,8 +100,15 @@ def _pair(row: Row[Any], jobs: Sequence[Row[Any]], deliveries: Sequence[Row[Any]
     return {
         **_pick(row, pair),
         "jobs": [_pick(one, job, _JOB_WAITS) for one in jobs],
-        "deliveries": [_pick(one, delivery, _DELIVERY_WAITS) for one in deliveries],
+        "deliveries": [_with_commitment(one, _pick(one, delivery, _DELIVERY_WAITS)) for one in deliveries],
     }
+
+
+def _with_commitment(row: Row[Any], picked: dict[str, Any]) -> dict[str, Any]:
+    """Where it arrived and is not committed, also why not."""
+    if row.state in ("SENT", "VERIFIED") and row.kept:
+        picked["reason"] = "; ".join(filter(None, (picked["reason"], row.kept)))
+    return picked
 
 
 def _pick(row: Row[Any], fields: Sequence[str], waits: Mapping[str, str] | None = None) -> dict[str, Any]:

@@ -26,6 +26,7 @@ LONG_FUNCTIONS: Mapping[str, str] = {"node.migrations": "a migration is one list
 # Within node, from the bottom up. A station never imports another one: they meet in tables.
 BOTTOM = {"node.errors", "node.records"}
 PURE = {
+    "node.commitment_failure",
     "node.demographics",
     "node.exams",
     "node.flow",
@@ -46,8 +47,18 @@ STATE = {
     "node.study",
     "node.jobs",
     "node.outbox",
+    "node.commitment",
 }
-STATIONS = {"node.receive", "node.settle", "node.plan", "node.work", "node.send", "node.verify", "node.query"}
+STATIONS = {
+    "node.receive",
+    "node.settle",
+    "node.plan",
+    "node.work",
+    "node.send",
+    "node.verify",
+    "node.commit",
+    "node.query",
+}
 # Who may construct stations or call into them.
 COMPOSERS = {"node.app", "node.__main__", "node.demo"}
 
@@ -62,6 +73,8 @@ PLACES: Mapping[str, set[str]] = {
         "node.association",
         "node.ask",
         "node.send",
+        "node.commit",
+        "node.event_report",  # what the listener and node.commit hear, on whichever association it comes
         "node.query",
         "node.check_peer",
         "node.standin",
