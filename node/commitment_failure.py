@@ -1,4 +1,7 @@
-"""Why a peer does not commit an object, and what follows for its delivery (PS3.3 C.14.1.1, Failure Reason (0008,1197))."""
+"""Why a peer does not commit an object, and what follows for its delivery.
+
+Failure Reason (0008,1197): PS3.3 C.14.1.1.
+"""
 
 from __future__ import annotations
 
