@@ -15,7 +15,7 @@ from pydicom.uid import UID, ImplicitVRLittleEndian
 from pynetdicom.association import Association
 
 from node.ask import Inquiry, asking
-from node.association import SYNTAXES, VERIFICATION, entity, propose
+from node.association import STORAGE_COMMITMENT, SYNTAXES, VERIFICATION, entity, propose
 from node.check_classes import (
     COMPREHENSIVE_3D_SR,
     COMPREHENSIVE_SR,
@@ -131,6 +131,11 @@ def _accepted(association: Association, node: Node, peer: Peer, subject: str) ->
             yield Finding(Level.OK, subject, f"takes {NAMES[one.uid]} in {syntax}")
         else:
             yield Finding(one.level, subject, f"their side does not take {NAMES[one.uid]}; {_advice(one, accepted)}")
+    if peer.storage_commitment and STORAGE_COMMITMENT in accepted:
+        words = (
+            f"reports on storage commitment to {node.ae_title} at port {node.port} of this machine: register both there"
+        )
+        yield Finding(Level.OK, subject, words)
     if VERIFICATION not in accepted:
         yield Finding(Level.WARN, subject, "their side does not offer Verification, so C-ECHO cannot be tried")
         return

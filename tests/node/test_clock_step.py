@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Column, update
 
-from node import outbox
+from node import commitment, outbox
 from node.clock_step import Limit, bring_back, limits
+from node.commitment import Due
 from node.config import Config
 from node.jobs import LONGEST_RETRY_SECONDS
-from node.schema import delivery_table, job_table, study_table
+from node.schema import commitment_item_table, commitment_table, delivery_table, job_table, study_table
 from tests.dicom_files import BASELINE, t2_axial
 from tests.node.conftest import Bench, result
 
@@ -23,9 +24,12 @@ TIMES = [(one.table.name, one.column.name) for one in RULES]
 
 @pytest.fixture
 def filled(bench: Bench) -> Bench:
-    """One study, one job and one delivery."""
+    """One study, one job and one delivery that its destination is asked about."""
     bench.receive(t2_axial(BASELINE)[0])
     bench.done_job([result(path=Path("results/x/report.dcm"))])
+    (parcel,) = outbox.claim(bench.database, "pacs")
+    outbox.sent(bench.database, parcel, 0)
+    assert commitment.ask(bench.database, Due("pacs"), "PACS")
     return bench
 
 
@@ -40,12 +44,12 @@ def value_of(bench: Bench, column: Column[float]) -> float:
 
 
 def test_every_time_that_something_waits_for_has_a_limit() -> None:
-    assert {column.table.name for column in (one.column for one in RULES)} == {"study", "job", "delivery"}
+    tables = (study_table, job_table, delivery_table, commitment_table, commitment_item_table)
     waits = {
         (table.name, column.name)
-        for table in (study_table, job_table, delivery_table)
+        for table in tables
         for column in table.c
-        if column.name in ("last_received_at", "lease_until", "not_before")
+        if column.name in ("last_received_at", "lease_until", "not_before", "until")
     }
     assert set(TIMES) == waits
 
