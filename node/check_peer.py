@@ -132,10 +132,8 @@ def _accepted(association: Association, node: Node, peer: Peer, subject: str) ->
         else:
             yield Finding(one.level, subject, f"their side does not take {NAMES[one.uid]}; {_advice(one, accepted)}")
     if peer.storage_commitment and STORAGE_COMMITMENT in accepted:
-        words = (
-            f"reports on storage commitment to {node.ae_title} at port {node.port} of this machine: register both there"
-        )
-        yield Finding(Level.OK, subject, words)
+        where = f"{node.ae_title} at this machine, port {node.port}"
+        yield Finding(Level.OK, subject, f"may report on storage commitment to {where}: register it there")
     if VERIFICATION not in accepted:
         yield Finding(Level.WARN, subject, "their side does not offer Verification, so C-ECHO cannot be tried")
         return

@@ -66,16 +66,14 @@ def _whom_to_ask(config: Config, peer: Peer) -> Peer | None:
 
 @dataclass(frozen=True)
 class _Hearing:
-    """Whether a report has come on our own association, and whether its response has gone out: not before that may the
-    association be released."""
+    """Whether a report on our own association waits for its response: before that it may not be released."""
 
-    began: threading.Event = field(default_factory=threading.Event)
-    answered: threading.Event = field(default_factory=threading.Event)
+    unanswered: threading.Event = field(default_factory=threading.Event)
 
     def note_sent(self, event: evt.Event) -> None:
-        """While a report is waited for, nothing goes out but its response."""
-        if self.began.is_set() and isinstance(event.pdu, P_DATA_TF):
-            self.answered.set()
+        """While reports are waited for, nothing goes out but their responses."""
+        if isinstance(event.pdu, P_DATA_TF):
+            self.unanswered.clear()
 
 
 @dataclass(frozen=True)
@@ -143,15 +141,16 @@ class _Asker:
         return f"{self.asked.name} refuses the question (N-ACTION) with status {said}: {mend}"
 
     def _hear(self, event: evt.Event) -> Answer:
-        self.hearing.began.set()
+        self.hearing.unanswered.set()
         return answer_report(event, self.database, self.asked.ae_title, self.patience)
 
     def _wait_for_report(self, association: Association, question: Question) -> None:
+        """Until it has come here or elsewhere, or a moment has passed; the peer may report on older questions first."""
         until = time.monotonic() + REPORT_SECONDS
         while association.is_established and time.monotonic() < until:
-            elsewhere = commitment.is_reported(self.database, question) and not self.hearing.began.is_set()
-            if elsewhere or self.hearing.answered.wait(_LOOK_SECONDS):
+            if commitment.is_reported(self.database, question) and not self.hearing.unanswered.is_set():
                 return
+            time.sleep(_LOOK_SECONDS)
 
 
 def _information(question: Question) -> Dataset:

@@ -55,6 +55,13 @@ class Orthanc:
             if self.get(f"/instances/{one}/simplified-tags")["SOPInstanceUID"] == sop_uid:
                 self._delete(f"/instances/{one}")
 
+    def know(self, ae_title: str, port: int) -> None:
+        """Register an application entity of this machine, which Orthanc may then call."""
+        body = json.dumps({"AET": ae_title, "Host": "127.0.0.1", "Port": port}).encode()
+        request = urllib.request.Request(f"{self.address}/modalities/{ae_title.lower()}", body, method="PUT")
+        with urllib.request.urlopen(request, timeout=30):
+            pass
+
     def clear(self) -> None:
         """Delete everything."""
         for one in self.get("/patients"):
