@@ -215,7 +215,11 @@ def refuse_taken_port(host: str, port: int) -> None:
 
 def _application_entity(config: Config) -> AE:
     ae = AE(ae_title=config.node.ae_title)
-    ae.supported_contexts = [_context(Verification), _commitment(), *(_context(uid) for uid in STORED_CLASSES)]
+    ae.supported_contexts = [_context(Verification), *(_context(uid) for uid in STORED_CLASSES)]
+    # The peer that reports on storage commitment is SCP, and proposes that role (PS3.7 D.3.3.4); the role of an SCU is
+    # given to nobody who proposes it. Some peers leave role selection out and report all the same. That is safe: under
+    # the default roles they could only ask us (N-ACTION), which is refused.
+    ae.add_supported_context(STORAGE_COMMITMENT, list(SYNTAXES["explicit"]), scu_role=False, scp_role=True)
     ae.require_called_aet = True
     # An empty list would let everybody in: a title longer than the 16 bytes of a request keeps strangers out.
     ae.require_calling_aet = sorted({peer.ae_title for peer in config.peers}) or ["no peer is configured"]
@@ -243,19 +247,6 @@ def _context(uid: str) -> PresentationContext:
     context = PresentationContext()
     context.abstract_syntax = uid
     context.transfer_syntax = list(TRANSFER_SYNTAXES)
-    return context
-
-
-def _commitment() -> PresentationContext:
-    """The peer that reports is SCP, and proposes that role (PS3.7 D.3.3.4); the role of an SCU is given to nobody.
-
-    Some peers leave role selection out and report all the same. That is safe: under the default roles they could only
-    ask us (N-ACTION), which is refused.
-    """
-    context = PresentationContext()
-    context.abstract_syntax = STORAGE_COMMITMENT
-    context.transfer_syntax = list(SYNTAXES["explicit"])
-    context.scu_role, context.scp_role = False, True
     return context
 
 
