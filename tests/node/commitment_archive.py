@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pydicom import Dataset
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, SegmentationStorage
 from pynetdicom import AE, build_role, evt
 from pynetdicom.association import Association
 
@@ -20,6 +20,7 @@ SYNTAXES = [ExplicitVRLittleEndian, ImplicitVRLittleEndian]
 AS_SCP = (build_role(STORAGE_COMMITMENT, scp_role=True),)
 """Role selection of a peer that reports on an association of its own."""
 
+Before = Callable[[Association], None]
 Then = Callable[["CommitmentArchive", Association, Dataset], None]
 
 
@@ -34,7 +35,7 @@ class CommitmentArchive:
     offers: bool = True
     status: int = 0x0000
     then: Then | None = None
-    before: Callable[[Association], None] | None = None
+    before: Before | None = None
     questions: list[Dataset] = field(default_factory=list)
     associations: int = 0
     answered: list[int | None] = field(default_factory=list)
@@ -43,13 +44,20 @@ class CommitmentArchive:
     def open(self) -> int:
         ae = AE(ae_title=self.title)
         ae.add_supported_context(VERIFICATION)
+        ae.add_supported_context(SegmentationStorage, SYNTAXES)
         if self.offers:
             ae.add_supported_context(STORAGE_COMMITMENT, SYNTAXES)
         handlers = [(evt.EVT_N_ACTION, self._asked), (evt.EVT_ACCEPTED, self._count)]
+        handlers.append((evt.EVT_C_STORE, lambda _: 0x0000))
         server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
         assert server is not None
         self._entity = ae
         return int(server.socket.getsockname()[1])
+
+    def behave(self, status: int = 0x0000, then: Then | None = None, before: Before | None = None) -> None:
+        """Forget what was, and behave like this from now on."""
+        self.status, self.then, self.before = status, then, before
+        self.questions, self.associations, self.answered = [], 0, []
 
     def close(self) -> None:
         for thread in self._threads:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import socket
@@ -119,6 +120,15 @@ class Bench:
 def result(name: str = "report", uid: str = "1.2.3.4", path: Path = Path("nowhere.dcm")) -> ResultFile:
     """A result by its record alone."""
     return ResultFile(name, uid, "1.2.840.10008.5.1.4.1.1.88.34", f"{uid}.1", "1.2.2", path, "digest")
+
+
+def kept_result(dataset: Dataset, kind: str, store: Store) -> ResultFile:
+    """An object as a job leaves it: its file, and its record."""
+    content = encoded(dataset)
+    path = store.results / f"{kind}.dcm"
+    path.write_bytes(content)
+    uids = (dataset.SOPInstanceUID, dataset.SOPClassUID, dataset.SeriesInstanceUID, dataset.StudyInstanceUID)
+    return ResultFile(kind, *map(str, uids), path.relative_to(store.folder), hashlib.sha256(content).hexdigest())
 
 
 @pytest.fixture(autouse=True)

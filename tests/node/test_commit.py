@@ -22,7 +22,7 @@ from node.outbox import INDEXING_SECONDS
 from node.receive import Listener
 from node.schema import commitment_item_table, commitment_table, delivery_table
 from tests.node.commitment_archive import CommitmentArchive, asked_for, report_on, reporter
-from tests.node.conftest import Bench, configured, peer, result
+from tests.node.conftest import Bench, configured, free_port, peer, result
 
 UIDS = ("1.2.3.1", "1.2.3.2")
 HOURS = 1e-3  # 3.6 s
@@ -74,21 +74,25 @@ def sent(bench: Bench) -> Bench:
     return bench
 
 
-@pytest.fixture
-def start(sent: Bench) -> Iterator[Start]:
-    """An archive, and a node that asks it; its configuration names the archive's port."""
-    archives = []
+@pytest.fixture(scope="module")
+def one_archive() -> Iterator[tuple[CommitmentArchive, int]]:
+    archive = CommitmentArchive()
+    yield archive, archive.open()
+    archive.close()
 
-    def open_one(*others: dict[str, Any], **behaviour: Any) -> tuple[CommitmentArchive, Asked]:
-        archive = CommitmentArchive(**behaviour)
-        archives.append(archive)
-        values = {"receives": True, "port": archive.open(), "storage_commitment": not others}
+
+@pytest.fixture
+def start(sent: Bench, one_archive: tuple[CommitmentArchive, int]) -> Start:
+    """An archive that behaves as a test says, and a node that asks it, or another peer at another port."""
+    archive, port = one_archive
+
+    def behave(*others: dict[str, Any], port: int = port, **behaviour: Any) -> tuple[CommitmentArchive, Asked]:
+        archive.behave(**behaviour)
+        values = {"receives": True, "port": port, "storage_commitment": not others}
         config = configured(sent.store.folder, peer("pacs", **values), *others, results={"commitment_hours": HOURS})
         return archive, Asked(sent, config, Breaker("pacs", 0.2))
 
-    yield open_one
-    for archive in archives:
-        archive.close()
+    return behave
 
 
 def everything_is_kept(archive: CommitmentArchive, association: Association, question: Dataset) -> None:
@@ -210,19 +214,20 @@ def test_an_association_that_is_aborted_before_the_report_is_no_harm(start: Star
 
 
 def test_a_peer_that_does_not_offer_it_is_told_once_and_left_alone_for_longer_and_longer(start: Start) -> None:
-    archive, asked = start(offers=False)
+    refusing = CommitmentArchive(offers=False)
+    _, asked = start(port=refusing.open())
     for _ in range(5):
         assert asked.ask() == 0
-    assert archive.associations == 1
+        assert asked.breaker.is_open
+    refusing.close()
+    assert refusing.associations == 1
     mend = "enable that SOP class there, or set storage_commitment = false"
     assert asked.reasons() == [f"not asked for commitment: pacs takes no Storage Commitment from RESTAGE: {mend}"] * 2
     assert asked.bench.rows(commitment_table) == []
-    assert asked.breaker.is_open
 
 
 def test_a_peer_that_is_down_costs_one_try_and_no_question(start: Start) -> None:
-    archive, asked = start()
-    archive.close()
+    _, asked = start(port=free_port())
     for _ in range(3):
         assert asked.ask() == 0
     assert asked.breaker.failures == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -14,11 +13,10 @@ from sqlalchemy import update
 
 from node import outbox
 from node.outbox import INDEXING_SECONDS
-from node.records import ResultFile
 from node.schema import delivery_table
 from node.verify import verify_sent
 from tests.dicom_files import BASELINE, encoded, mask, report
-from tests.node.conftest import Bench, configured, free_port, peer
+from tests.node.conftest import Bench, configured, free_port, kept_result, peer
 from tests.node.query_archive import Answers, QueryArchive
 
 CLASSES = (str(mask(BASELINE).SOPClassUID), str(report(BASELINE).SOPClassUID))
@@ -46,14 +44,7 @@ def archive(one_archive: Opened) -> Opened:
 @pytest.fixture
 def sent(bench: Bench) -> Bench:
     """A SEG and an SR were sent to the PACS."""
-    made = []
-    for dataset in (mask(BASELINE), report(BASELINE)):
-        path = bench.store.results / f"{dataset.Modality}.dcm"
-        path.write_bytes(encoded(dataset))
-        uids = (dataset.SOPInstanceUID, dataset.SOPClassUID, dataset.SeriesInstanceUID, dataset.StudyInstanceUID)
-        digest = hashlib.sha256(encoded(dataset)).hexdigest()
-        made.append(ResultFile(dataset.Modality, *map(str, uids), path.relative_to(bench.store.folder), digest))
-    bench.done_job(made)
+    bench.done_job([kept_result(one, one.Modality, bench.store) for one in (mask(BASELINE), report(BASELINE))])
     for parcel in outbox.claim(bench.database, "pacs"):
         outbox.sent(bench.database, parcel, 0)
     return bench

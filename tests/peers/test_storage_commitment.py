@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydicom import Dataset
 from sqlalchemy import update
 
 from dicom_templates.kinds import Kind
@@ -18,11 +16,9 @@ from node.app import opened
 from node.check_peer import check_peer
 from node.config import load_config
 from node.finding import Level
-from node.records import ResultFile
 from node.schema import delivery_table
-from node.store import Store
-from tests.dicom_files import BASELINE, encoded, mask, report
-from tests.node.conftest import Bench
+from tests.dicom_files import BASELINE, mask, report
+from tests.node.conftest import Bench, kept_result
 from tests.peers.orthanc import TITLE, Orthanc, running_orthanc
 from tests.running_node import NODE_TITLE, Destination, RunningNode, free_port, started, write_config
 
@@ -33,15 +29,6 @@ pytestmark = [pytest.mark.peers, pytest.mark.timeout(120)]
 def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
     with running_orthanc(tmp_path_factory.mktemp("orthanc") / "archive") as orthanc:
         yield orthanc
-
-
-def kept(dataset: Dataset, kind: Kind, store: Store) -> ResultFile:
-    """An object as a job leaves it."""
-    path = store.results / f"{kind}.dcm"
-    path.write_bytes(encoded(dataset))
-    uids = (dataset.SOPInstanceUID, dataset.SOPClassUID, dataset.SeriesInstanceUID, dataset.StudyInstanceUID)
-    digest = hashlib.sha256(encoded(dataset)).hexdigest()
-    return ResultFile(kind, *map(str, uids), path.relative_to(store.folder), digest)
 
 
 def deliveries(status: dict[str, Any]) -> list[dict[str, Any]]:
@@ -56,7 +43,7 @@ def test_results_are_committed_and_what_was_deleted_there_is_sent_again_first(or
     with opened(load_config(tmp_path / "config.toml")) as (database, store):
         store.prepare()
         bench = Bench(database, store)
-        bench.done_job([kept(lost, Kind.REPORT, store), kept(due, Kind.SEG_BASELINE, store)], ["archive"])
+        bench.done_job([kept_result(lost, Kind.REPORT, store), kept_result(due, Kind.SEG_BASELINE, store)], ["archive"])
         (sent,) = outbox.claim(database, "archive", only=[Kind.REPORT])
         outbox.sent(database, sent, 0)
         orthanc.store([store.folder / sent.result.path])
