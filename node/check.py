@@ -179,5 +179,9 @@ def _check_roles(config: Config) -> Iterator[Finding]:
         return
     if not any(peer.sends for peer in config.peers):
         yield Finding(Level.WARN, "peers", "our side: no [[peer]] has sends = true, so no exam can arrive")
+    for peer in config.peers:
+        if peer.storage_commitment and not any(one.receives for one in config.peers_titled(peer.ae_title)):
+            words = f"our side: {peer.name} has storage_commitment = true, and nothing is sent to {peer.ae_title}"
+            yield Finding(Level.WARN, "peers", words)
     if not config.peers_receiving:
         yield Finding(Level.WARN, "peers", "our side: no [[peer]] has receives = true, so results go nowhere")

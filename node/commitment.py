@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 from pydicom.uid import generate_uid
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, insert, or_, select, union_all, update
 
 from node import lease, outbox
 from node.commitment_failure import Then, failure_of
@@ -108,7 +108,11 @@ def ask(database: Database, due: Due, ae_title: str) -> Question | None:
         for one in rows:
             item = _item(connection, one.id)
             _set(
-                connection, one.id, commitment_id=question.id, questions=item.questions + 1, reason="is being asked for"
+                connection,
+                one.id,
+                commitment_id=question.id,
+                questions=item.questions + 1,
+                reason="is being asked for commitment",
             )
     return question
 
@@ -209,28 +213,38 @@ def ask_anew(database: Database) -> int:
 
 def _due(due: Due) -> Select[Any]:
     """Arrived deliveries, none of a pair that is none any more, nor what an archive may hide."""
-    table, result, item, now = delivery_table.c, result_table.c, commitment_item_table.c, time.time()
+    table, result = delivery_table.c, result_table.c
     sent = table.state == DeliveryState.SENT
     if due.verified_first:
-        sent &= table.updated_at < now - VERIFIED_FIRST_SECONDS
-    # An archive may have moved by its own rules what arrived long ago.
-    first = and_(item.delivery_id.is_(None), table.updated_at > now - outbox.LOOKED_FOR_SECONDS)
-    asked = select(commitment_table.c.id).where(commitment_table.c.state == CommitmentState.ASKED)
-    free = or_(item.commitment_id.is_(None), item.commitment_id.not_in(asked))
-    again = and_(item.questions < MOST_QUESTIONS, item.not_before <= now, free)
+        sent &= table.updated_at < time.time() - VERIFIED_FIRST_SECONDS
     return (
         select(table.id, result.sop_class_uid, result.sop_uid)
         .join(result_table, table.result_id == result.id)
-        .outerjoin(commitment_item_table, item.delivery_id == table.id)
         .where(
-            table.peer == due.peer,
+            # Apart, so that each has its index: most of what arrived is neither.
+            table.id.in_(union_all(_never_asked(due.peer), _to_be_asked_again(due.peer))),
             or_(table.state == DeliveryState.VERIFIED, sent),
-            or_(first, again),
             result.kind.not_in(outbox.HIDDEN),
             table.result_id.not_in(outbox.retired_results()),
         )
         .order_by(table.result_id)
     )
+
+
+def _never_asked(peer: str) -> Select[Any]:
+    """Not for what arrived long ago: an archive may have moved that by its own rules."""
+    table, item = delivery_table.c, commitment_item_table.c
+    recent = table.updated_at > time.time() - outbox.LOOKED_FOR_SECONDS
+    arrived = and_(table.peer == peer, table.state.in_(_ARRIVED), recent)
+    return select(table.id).where(arrived, table.id.not_in(select(item.delivery_id)))
+
+
+def _to_be_asked_again(peer: str) -> Select[Any]:
+    table, item = delivery_table, commitment_item_table.c
+    asked = select(commitment_table.c.id).where(commitment_table.c.state == CommitmentState.ASKED)
+    free = or_(item.commitment_id.is_(None), item.commitment_id.not_in(asked))
+    waited = and_(item.questions < MOST_QUESTIONS, item.not_before <= time.time(), free)
+    return select(item.delivery_id).join(table, table.c.id == item.delivery_id).where(table.c.peer == peer, waited)
 
 
 def _asked_for(connection: Connection, question_id: int) -> Sequence[Row[Any]]:
@@ -247,7 +261,8 @@ def _conclude(connection: Connection, row: Row[Any], said: CommitmentReport, pat
         _failed(connection, row, said.failed[row.sop_uid], patience)
     elif row.sop_uid in said.committed:
         _move(connection, row, DeliveryState.COMMITTED)
-        _set(connection, row.delivery_id, reason="")
+        item = commitment_item_table
+        connection.execute(delete(item).where(item.c.delivery_id == row.delivery_id))
     else:
         words = f"the report of {row.peer} does not name it"
         _later(connection, row, words, patience.next(row.questions))

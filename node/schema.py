@@ -187,6 +187,7 @@ delivery_table = Table(
     Column("updated_at", Float, nullable=False),
     UniqueConstraint("result_id", "peer"),
     Index("delivery_by_peer", "peer", "state"),
+    Index("delivery_by_time", "peer", "state", "updated_at"),
 )
 
 # One question to a peer whether it keeps objects safe, under one Transaction UID (PS3.4 J.3.2). `until` is when its
@@ -205,8 +206,8 @@ commitment_table = Table(
     Index("commitment_by_peer", "peer", "state"),
 )
 
-# What was asked of a delivery: the newest question, how many there were since it was sent, and how often it was sent
-# again because the peer had no such object.
+# What was asked of a delivery that is not committed: the newest question, how many there were since it was sent, and
+# how often it was sent again as the peer had no such object.
 commitment_item_table = Table(
     "commitment_item",
     metadata,

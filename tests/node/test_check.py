@@ -183,6 +183,14 @@ def test_roles_that_nobody_has_are_pointed_out(make: Make) -> None:
     assert "results go nowhere" in messages[1]
 
 
+def test_who_is_asked_for_commitment_and_sent_nothing_is_pointed_out(make: Make) -> None:
+    values = {"host": "127.0.0.1", "port": free_port(), "storage_commitment": True}
+    peers = (Peer(name="a", ae_title="PACS", **values), Peer(name="b", ae_title="PACS", receives=True, **values))
+    words = "has storage_commitment = true, and nothing is sent to PACS"
+    assert not any(words in finding.message for finding in about(make(peers=peers), "peers"))
+    assert any(f"a {words}" in finding.message for finding in about(make(peers=peers[:1]), "peers"))
+
+
 def test_every_peer_is_looked_at(make: Make) -> None:
     peers = tuple(
         Peer(name=name, ae_title="PACS", host="127.0.0.1", port=free_port(), receives=True) for name in ("one", "two")

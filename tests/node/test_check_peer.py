@@ -13,7 +13,7 @@ from pynetdicom import AE, evt
 
 from node import check_peer as module
 from node.ask import STUDY_ROOT_GET
-from node.association import VERIFICATION
+from node.association import STORAGE_COMMITMENT, VERIFICATION
 from node.check_classes import (
     COMPREHENSIVE_3D_SR,
     COMPREHENSIVE_SR,
@@ -226,6 +226,13 @@ def test_a_peer_asked_for_storage_commitment_must_offer_it(serve: Serve) -> None
         Level.FAIL,
         "their side does not take Storage Commitment; enable that SOP class, or set storage_commitment = false",
     ) in findings
+
+
+def test_a_peer_that_offers_storage_commitment_is_to_know_where_it_reports_to(serve: Serve) -> None:
+    findings = found(peer(serve(VERIFICATION, STORAGE_COMMITMENT), storage_commitment=True))
+    words = "may report on storage commitment to RESTAGE at this machine, port 11112: register it there"
+    assert (Level.OK, words) in findings
+    assert (Level.OK, "takes Storage Commitment in Implicit VR Little Endian") in findings
 
 
 def test_a_wrong_called_title_is_our_mistake(serve: Serve) -> None:

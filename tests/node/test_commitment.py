@@ -213,7 +213,7 @@ def test_what_is_not_there_is_sent_again_and_after_some_times_waits_for_a_person
         report(sent, ask(sent), {UIDS[1]: NO_SUCH_OBJECT})
         assert states(sent) == ["COMMITTED", "DUE"]
         assert shown(sent)[1] == "sent again: pacs does not commit it: it has no such object (0x0112)"
-        assert items(sent)[1].sent_again == number
+        assert [row.sent_again for row in items(sent)] == [number]
         send(sent)
     report(sent, ask(sent), {UIDS[1]: NO_SUCH_OBJECT})
     assert states(sent) == ["COMMITTED", "FAILED"]

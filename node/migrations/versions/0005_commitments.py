@@ -12,6 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.create_index("delivery_by_time", "delivery", ["peer", "state", "updated_at"], unique=False)
     op.create_table(
         "commitment",
         sa.Column("id", sa.Integer(), nullable=False),
