@@ -8,23 +8,18 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from pydicom import Dataset, dcmread
-from sqlalchemy import func, select
 
-from node.app import opened
-from node.config import load_config
-from node.fsck import damages
-from node.schema import object_table, result_table
 from pipelines.phantom.cohort import choose_sites, write_patient
 from pipelines.phantom.patient import draw_patient
+from tests.faults.aftermath import all_delivered, assert_nothing_is_lost, assert_one_current_result, deliveries, jobs
 from tests.faults.sender import Sender
-from tests.peers.orthanc import TITLE, Orthanc, running_orthanc
+from tests.peers.orthanc import TITLE, running_orthanc
 from tests.running_node import QUICK_SCORING, Destination, RunningNode, free_port, started, write_config
 
 pytestmark = [pytest.mark.faults]
@@ -71,18 +66,6 @@ class Ordeal:
             self.wait(longest)
 
 
-def pairs(status: dict) -> list[dict]:
-    return [pair for patient in status["patients"] for pair in patient["pairs"]]
-
-
-def jobs(status: dict) -> list[dict]:
-    return [job for pair in pairs(status) for job in pair["jobs"]]
-
-
-def deliveries(status: dict) -> list[dict]:
-    return [one for pair in pairs(status) for one in pair["deliveries"]]
-
-
 def in_its_turn(name: str) -> Callable[[dict], object]:
     """Whether this patient's exams are being scored, or have been."""
 
@@ -99,14 +82,6 @@ def in_its_turn(name: str) -> Callable[[dict], object]:
     return reached
 
 
-def all_delivered(status: dict) -> bool:
-    return (
-        bool(deliveries(status))
-        and all(one["state"] in ("SENT", "WITHDRAWN") for one in deliveries(status))
-        and all(job["state"] not in ("READY", "CLAIMED") for job in jobs(status))
-    )
-
-
 def torment(ordeal: Ordeal, patient: Path) -> None:
     """One patient's exams through a node that is killed at every station; what was not acknowledged is sent again."""
     exams = [sorted((patient / name).glob("*.dcm")) for name in ("baseline", "restaging")]
@@ -119,10 +94,6 @@ def torment(ordeal: Ordeal, patient: Path) -> None:
     ordeal.once("work", in_its_turn(name), 15.0)
     ordeal.once("work", in_its_turn(name), 25.0)
     ordeal.once("send", deliveries, 0.3)
-
-
-def in_full(paths: set[Path]) -> Mapping[str, Dataset]:
-    return {str(one.SOPInstanceUID): one for one in map(dcmread, paths)}
 
 
 @pytest.mark.timeout(120 + 60 * KILLS)
@@ -143,31 +114,6 @@ def test_nothing_acknowledged_is_lost_and_every_pair_has_one_current_result(tmp_
             node.restage("retry")  # a job whose worker died three times waits for a person
             node.wait_until(all_delivered, 90 * len(patients) + 60)
         print(f"killed: {ordeal.kills}")
-        assert_nothing_is_lost(ordeal)
-        assert_one_current_result(ordeal, orthanc, len(patients))
-
-
-def assert_nothing_is_lost(ordeal: Ordeal) -> None:
-    sent = in_full(ordeal.sender.acknowledged)
-    with opened(load_config(ordeal.folder / "config.toml")) as (database, store):
-        assert list(damages(store)) == []
-        with database.reading() as connection:
-            current = connection.execute(select(object_table).where(object_table.c.current)).all()
-            assert connection.execute(select(func.count()).select_from(object_table)).scalar_one() == len(current)
-    kept = in_full({ordeal.folder / "data" / row.path for row in current})
-    assert kept == sent
-
-
-def assert_one_current_result(ordeal: Ordeal, orthanc: Orthanc, pair_count: int) -> None:
-    """Of each pair the newest version is there, every object once, and nothing that no version explains."""
-    with opened(load_config(ordeal.folder / "config.toml")) as (database, _), database.reading() as connection:
-        made = connection.execute(select(result_table)).all()
-    newest = {pair: max(row.version for row in made if row.pair_id == pair) for pair in {row.pair_id for row in made}}
-    assert len(newest) == pair_count
-    there = [str(one.SOPInstanceUID) for one in orthanc.datasets()]
-    assert len(there) == len(set(there))
-    assert set(there) <= {row.sop_uid for row in made}
-    for pair, version in newest.items():
-        current = {row.kind: row.sop_uid for row in made if (row.pair_id, row.version) == (pair, version)}
-        assert set(current) == {"seg_baseline", "seg_restaging", "report", "summary"}
-        assert set(current.values()) <= set(there)
+        assert_nothing_is_lost(ordeal.folder, ordeal.sender.acknowledged)
+        arrived = [str(one.SOPInstanceUID) for one in orthanc.datasets()]
+        assert_one_current_result(ordeal.folder, arrived, len(patients))
