@@ -20,15 +20,17 @@ import structlog
 from node import jobs, outbox
 from node.audit import Role, activity
 from node.breaker import Breaker
+from node.certificates import Credentials, examined, today
 from node.clock_step import bring_back, limits
 from node.commit import ask_for_commitment
 from node.config import Config
 from node.database import Database
 from node.errors import ConfigError
+from node.finding import Level
 from node.forward import Repository, forward
 from node.leftovers import drop_leftovers
 from node.plan import Planner
-from node.receive import Listener, refuse_taken_port
+from node.receive import Listener, refuse_taken_ports
 from node.revision import Revision, fingerprint
 from node.room import GIB
 from node.schedule import Clock
@@ -48,6 +50,7 @@ COMMIT_SECONDS = 2.0
 LONGEST_COMMIT_WAIT_SECONDS = 900.0
 WALL_CLOCK_SECONDS = 60.0
 FORWARD_SECONDS = 2.0
+DAY_SECONDS = 86400.0
 WORKER_RESTART_SECONDS = 5.0
 STOP_SECONDS = 15.0
 
@@ -68,13 +71,17 @@ def opened(config: Config) -> Iterator[tuple[Database, Store]]:
 def serve(config: Config, config_path: Path, *, with_worker: bool = True) -> None:
     """Listen, settle, plan, send, and keep a scoring worker alive, until SIGTERM or SIGINT. Raises ConfigError."""
     with _naming(config_path):
-        refuse_taken_port(config.node.host, config.node.port)
+        refuse_taken_ports(config)
+        credentials = examined(config.tls) if config.tls.is_set_up else None
     stop = _stop_on_signals()
     with opened(config) as (database, store):
         store.prepare()
         bring_back(database, limits(config))  # it may have been set back while nothing ran
         listener = Listener(config, store)
         clock = _clock(config, database, store)
+        if credentials is not None:
+            _remind(credentials)
+            clock.every(DAY_SECONDS, "certificates", partial(_remind, credentials))
         worker = WorkerProcess(config_path)
         if with_worker:
             worker.start()
@@ -118,6 +125,13 @@ def _clock(config: Config, database: Database, store: Store) -> Clock:
         asking = partial(ask_for_commitment, database, config, peer, breaker)
         clock.every(COMMIT_SECONDS, f"storage commitment by {peer.name}", asking)
     return clock
+
+
+def _remind(credentials: Credentials) -> None:
+    """Say what is wrong with our certificates, or soon will be: without it nobody looks before peers refuse them."""
+    for finding in credentials.findings(today()):
+        if finding.level is not Level.OK:
+            log.warning("tls.certificate", hint=finding.message)
 
 
 def _revision(config: Config, database: Database) -> Revision:

@@ -14,6 +14,8 @@ from pynetdicom.events import Event, EventHandlerType
 
 from node.errors import PeerError
 from node.peer import Peer
+from node.tls import Calling
+from node.tls_words import why_not
 
 VERIFICATION = "1.2.840.10008.1.1"
 STORAGE_COMMITMENT = "1.2.840.10008.1.20.1"  # Storage Commitment Push Model, PS3.4 J.3
@@ -100,16 +102,51 @@ AS_SCU: tuple[EventHandlerType, ...] = (
 def associate(ae: AE, peer: Peer, handlers: Sequence[EventHandlerType] = (), **options: Any) -> Association:
     """An established association; ``options`` as of AE.associate. Raises PeerError, not permanent: peers come back."""
     where = f"{peer.name} ({peer.ae_title}@{peer.host}:{peer.port})"
-    told = [*AS_SCU, *handlers]
     try:
-        association = ae.associate(peer.host, peer.port, ae_title=peer.ae_title, evt_handlers=told, **options)
+        association, trouble = called(ae, peer, handlers, **options)
     except OSError as error:
         raise PeerError(f"no association with {where}: {error}", permanent=False) from error
     if association.is_established:
         return association
     if association.is_rejected:
         raise PeerError(f"{where} rejected the association: {_rejection(association)}", permanent=False)
+    if trouble:
+        raise PeerError(f"no TLS with {where}: {why_not(trouble)}", permanent=False) from trouble
     raise PeerError(f"no association with {where}: it does not answer, or aborted", permanent=False)
+
+
+def called(
+    ae: AE, peer: Peer, handlers: Sequence[EventHandlerType] = (), **options: Any
+) -> tuple[Association, OSError | None]:
+    """An association, established or not, and what TLS came to grief with. Raises OSError: no such host."""
+    told = [*AS_SCU, *handlers]
+    if not peer.tls:
+        return ae.associate(peer.host, peer.port, ae_title=peer.ae_title, evt_handlers=told, **options), None
+    call = Calling(peer.ours)
+    secured: Any = (call, peer.certified_name)
+    told += [(evt.EVT_CONN_OPEN, _wait_for_an_answer), (evt.EVT_ACCEPTED, _wait_for_more)]
+    association = ae.associate(
+        peer.host, peer.port, ae_title=peer.ae_title, evt_handlers=told, tls_args=secured, **options
+    )
+    return association, call.trouble
+
+
+def _wait_for_an_answer(event: Event) -> None:
+    """Handler of a new connection with TLS: its reader does not wait for ever.
+
+    pynetdicom reads where something has come; that may be no data, but a ticket for another session (RFC 8446 4.6.1).
+    """
+    _limit_reading(event, event.assoc.acse_timeout)
+
+
+def _wait_for_more(event: Event) -> None:
+    _limit_reading(event, event.assoc.network_timeout)
+
+
+def _limit_reading(event: Event, seconds: float | None) -> None:
+    connection = event.assoc.dul.socket
+    if connection is not None and connection.socket is not None:
+        connection.socket.settimeout(seconds)
 
 
 def _rejection(association: Association) -> str:

@@ -17,6 +17,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from node.check_peer import answers_as, check_peer
+from node.check_tls import check_tls, shows_our_certificate
 from node.config import Config
 from node.finding import Finding, Level
 from node.records import DeliveryState
@@ -32,7 +33,8 @@ _COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "bold red"}
 
 def check(config: Config) -> Iterator[Finding]:
     """Everything that must be right before `restage serve` works, this node first, then peer by peer."""
-    yield from _check_port(config)
+    yield from _check_ports(config)
+    yield from check_tls(config.tls)
     yield from _check_data_dir(config.node.data_dir, config.node.keep_free_gib)
     yield from _check_database(config.database_url)
     yield from _check_waiting(config)
@@ -47,38 +49,61 @@ def render(finding: Finding) -> Text:
     return Text.assemble((f"{finding.level:<5}", _COLOURS[finding.level]), f"{finding.subject}: {finding.message}")
 
 
-def _check_port(config: Config) -> Iterator[Finding]:
-    node = config.node
-    subject = f"listener {node.ae_title} on {node.host}:{node.port}"
-    try:
-        family = socket.getaddrinfo(node.host, node.port, type=socket.SOCK_STREAM)[0][0]
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((node.host, node.port))
-    except OSError as error:
-        yield _why_not_bound(config, subject, error)
-    else:
-        yield Finding(Level.OK, subject, "the port is free")
+def _check_ports(config: Config) -> Iterator[Finding]:
+    node, tls = config.node, config.tls
+    for key, port in (("[node] port", node.port), ("[tls] port", tls.port)):
+        if port:
+            yield from _check_port(config, port, key)
+    if not node.port:
+        for peer in config.peers:
+            if peer.sends and not peer.tls:
+                words = (
+                    f"our side: the plain port is closed ([node] port = 0), and [[peer]] {peer.name} has no tls = true"
+                )
+                yield Finding(Level.WARN, "listener", f"{words}: it can call over TLS alone, and is not held to it")
     if _is_loopback(node.host) and any(not _is_loopback(peer.host) for peer in config.peers):
         words = 'our side: it listens to this machine alone, and peers are elsewhere; set [node] host = "0.0.0.0"'
-        yield Finding(Level.FAIL if any(peer.sends for peer in config.peers) else Level.WARN, subject, words)
+        level = Level.FAIL if any(peer.sends for peer in config.peers) else Level.WARN
+        yield Finding(level, _listener(config, node.port or tls.port), words)
 
 
-def _why_not_bound(config: Config, subject: str, error: OSError) -> Finding:
+def _listener(config: Config, port: int) -> str:
+    with_tls = " with TLS" if port == config.tls.port else ""
+    return f"listener {config.node.ae_title} on {config.node.host}:{port}{with_tls}"
+
+
+def _check_port(config: Config, port: int, key: str) -> Iterator[Finding]:
+    host, subject = config.node.host, _listener(config, port)
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE and _is_running(config):
+            yield Finding(Level.OK, subject, f"a node that answers as {config.node.ae_title} is running here")
+        else:
+            yield Finding(Level.FAIL, subject, _why_not_bound(host, key, error))
+    else:
+        yield Finding(Level.OK, subject, "the port is free")
+
+
+def _is_running(config: Config) -> bool:
+    """Whether it is this node that has its ports: it shows our certificate, or answers an echo."""
     node = config.node
+    here = "127.0.0.1" if node.host in ("0.0.0.0", "") else "::1" if node.host == "::" else node.host
+    if config.tls.port:
+        return shows_our_certificate(config.tls, here)
+    # A running node accepts its peers alone, so it is called under the title of one.
+    return bool(config.peers) and answers_as(here, node.port, node.ae_title, config.peers[0].ae_title)
+
+
+def _why_not_bound(host: str, key: str, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        here = "127.0.0.1" if node.host in ("0.0.0.0", "") else "::1" if node.host == "::" else node.host
-        # A running node accepts its peers alone, so it is called under the title of one.
-        if config.peers and answers_as(here, node.port, node.ae_title, config.peers[0].ae_title):
-            return Finding(Level.OK, subject, f"a node that answers as {node.ae_title} is running here")
-        return Finding(
-            Level.FAIL, subject, "our side: another program listens on that port; stop it, or set another [node] port"
-        )
+        return f"our side: another program listens on that port; stop it, or set another {key}"
     if error.errno == errno.EACCES:
-        words = "our side: ports below 1024 need administrator rights; set [node] port = 11112, say, and tell the PACS"
-        return Finding(Level.FAIL, subject, words)
-    words = f'our side: {node.host} is no address of this machine ({error.strerror}); "0.0.0.0" is every interface'
-    return Finding(Level.FAIL, subject, words)
+        return f"our side: ports below 1024 need administrator rights; set {key} = 11112, say, and tell the PACS"
+    return f'our side: {host} is no address of this machine ({error.strerror}); "0.0.0.0" is every interface'
 
 
 def _is_loopback(host: str) -> bool:

@@ -10,12 +10,13 @@ import errno
 import socket
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from ssl import SSLCertVerificationError
 
 from pydicom.uid import UID, ImplicitVRLittleEndian
 from pynetdicom.association import Association
 
 from node.ask import Inquiry, asking
-from node.association import STORAGE_COMMITMENT, SYNTAXES, VERIFICATION, entity, propose
+from node.association import STORAGE_COMMITMENT, SYNTAXES, VERIFICATION, called, entity, propose
 from node.check_classes import (
     COMPREHENSIVE_3D_SR,
     COMPREHENSIVE_SR,
@@ -24,10 +25,12 @@ from node.check_classes import (
     wanted_results,
     wanted_services,
 )
+from node.check_tls import certificate_at, speaks_tls
 from node.config import Node
-from node.errors import PeerError
+from node.errors import ConfigError, PeerError
 from node.finding import Finding, Level
 from node.peer import Peer
+from node.tls_words import why_not
 
 TIMEOUT_SECONDS = 5.0
 
@@ -56,10 +59,16 @@ def check_peer(node: Node, peer: Peer) -> Iterator[Finding]:
     if unreachable:
         yield Finding(bad, subject, unreachable)
         return
-    association = _associate(node, peer)
+    try:
+        association, trouble = _associate(node, peer)
+    except (OSError, ConfigError) as error:  # of a file of [tls], which has been told of
+        yield Finding(bad, subject, f"our side: not tried, because [tls] cannot be used: {error}")
+        return
     try:
         if association.is_established:
             yield from _accepted(association, node, peer, subject)
+        elif trouble:
+            yield Finding(bad, subject, _why_no_tls(trouble, node, peer))
         else:
             yield Finding(bad, subject, _why_not(association, node, peer))
     finally:
@@ -110,18 +119,19 @@ def _reach(peer: Peer) -> str:
         return f"the network between: {peer.host}:{peer.port} cannot be reached ({_os_words(error)}); ask for a route"
 
 
-def _associate(node: Node, peer: Peer) -> Association:
+def _associate(node: Node, peer: Peer) -> tuple[Association, OSError | None]:
     ae = entity(node.ae_title, TIMEOUT_SECONDS, TIMEOUT_SECONDS)
     if peer.receives:
         classes = {one.uid for one in wanted_results(peer)}
         alternative = {COMPREHENSIVE_SR} if COMPREHENSIVE_3D_SR in classes else set()
         propose(ae, sorted(classes | alternative), SYNTAXES[peer.profile.transfer_syntax])
     propose(ae, [one.uid for one in wanted_services(peer)], [ImplicitVRLittleEndian])
-    return ae.associate(peer.host, peer.port, ae_title=peer.ae_title)
+    return called(ae, peer)
 
 
 def _accepted(association: Association, node: Node, peer: Peer, subject: str) -> Iterator[Finding]:
-    yield Finding(Level.OK, subject, f"accepts an association from {node.ae_title}")
+    over = " over TLS" if peer.tls else ""
+    yield Finding(Level.OK, subject, f"accepts an association from {node.ae_title}{over}")
     # In the order proposed, so that the preferred transfer syntax of a class comes last and stays.
     accepted = {str(one.abstract_syntax): one for one in reversed(association.accepted_contexts)}
     results = wanted_results(peer) if peer.receives else ()
@@ -184,10 +194,32 @@ def _why_not(association: Association, node: Node, peer: Peer) -> str:
         return f"rejects the association: {words.format(ours=node.ae_title, theirs=peer.ae_title)}"
     if association.rejected_contexts:
         return "their side accepts the association and none of our SOP classes: enable them for " + node.ae_title
+    if not peer.tls and speaks_tls(peer.host, peer.port, TIMEOUT_SECONDS):
+        words = f"their side speaks TLS on port {peer.port}: set tls = true for this [[peer]], and [tls]"
+        return f"{words}, or name its port without TLS"
     return (
-        f"their side takes the TCP connection and gives no DICOM answer within {TIMEOUT_SECONDS:.0f} s: port "
-        f"{peer.port} may want TLS, serve another protocol, or not allow this machine's IP address"
+        f"their side takes the connection and gives no DICOM answer within {TIMEOUT_SECONDS:.0f} s: port "
+        f"{peer.port} may serve another protocol, or not allow this machine's IP address"
     )
+
+
+def _why_no_tls(trouble: OSError, node: Node, peer: Peer) -> str:
+    if isinstance(trouble, SSLCertVerificationError):
+        shown = certificate_at(peer.host, peer.port, TIMEOUT_SECONDS) or "nothing that can be read"
+        return f"{why_not(trouble)}. It presents the certificate of {shown}"
+    # Who does not know TLS says something else, hangs up, or waits for more.
+    if not speaks_tls(peer.host, peer.port, TIMEOUT_SECONDS) and _speaks_dicom(node, peer):
+        return f"their side speaks DICOM without TLS on port {peer.port}: switch TLS on there, or set tls = false"
+    return why_not(trouble)
+
+
+def _speaks_dicom(node: Node, peer: Peer) -> bool:
+    """Whether an association without TLS is answered there, well or not."""
+    ae = entity(node.ae_title, TIMEOUT_SECONDS, TIMEOUT_SECONDS)
+    association = ae.associate(peer.host, peer.port, ae_title=peer.ae_title)
+    if association.is_established:
+        association.release()
+    return association.is_released or association.is_rejected
 
 
 def _os_words(error: OSError) -> str:

@@ -15,11 +15,12 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 
 import pipelines
 from node.config_errors import Section, config_error, refuse
-from node.config_values import AETitle, Days, Folder, Host, Port, Seconds, Switch
+from node.config_values import AETitle, Days, Folder, Host, PortOrNone, Seconds, Switch, path_or_none
 from node.errors import ConfigError
 from node.match import MatchingRules
 from node.peer import Peer, titled
 from node.series_rule import SeriesRule
+from node.tls_section import Tls
 from pipelines.roles.site_rules import SiteRule
 
 SHIPPED_BUNDLES = Path(pipelines.__file__).parent / "bundles"
@@ -39,17 +40,13 @@ def _check_database(value: str) -> str:
     return value
 
 
-def _folder_or_none(value: object) -> object:
-    return Path(value) if isinstance(value, str) and value else None if value == "" else value
-
-
 class Node(Section):
     """``[node]``: this DICOM application entity and where it keeps what it holds."""
 
     ae_title: AETitle = "RESTAGE"
     # A PACS is another machine, so every interface; without a [[peer]] no calling AE title is accepted.
     host: Host = "0.0.0.0"
-    port: Port = 11112
+    port: PortOrNone = 11112
     data_dir: Folder = Path("data")
     database: Annotated[
         str,
@@ -106,7 +103,7 @@ class Scoring(Section):
     ] = ("signature_svm", "rp_net", "multi_rec_net", "dlrs_nomogram")
     bundles: Annotated[
         Path | None,
-        BeforeValidator(_folder_or_none),
+        BeforeValidator(path_or_none),
         Field(description='"" for the shipped bundles, or a folder in quotes'),
     ] = None
     baseline_alone: Switch = True
@@ -161,6 +158,7 @@ class Config(Section):
     """All of config.toml. Paths are absolute where it was read by :func:`load_config`."""
 
     node: Node = Node()
+    tls: Tls = Tls()
     peers: Annotated[
         tuple[Peer, ...], Field(alias="peer", strict=False, description="sections headed [[peer]], with two brackets")
     ] = ()
@@ -181,6 +179,19 @@ class Config(Section):
         for position, name in enumerate(names):
             if name in names[:position]:
                 refuse(f"peer[#{position + 1}].name", name, "a name that no other [[peer]] has")
+        return self
+
+    @model_validator(mode="after")
+    def _tls_fits(self) -> Self:
+        if self.node.port == self.tls.port:
+            words = "another port than [node] port" if self.tls.port else "a port, where [node] port is 0 as well"
+            refuse("tls.port", self.tls.port, f"{words}: nobody could call")
+        for peer in self.peers:
+            if peer.tls and not self.tls.is_set_up:
+                refuse(f"peer[{peer.name}].tls", True, "false, or certificate, key and authorities in [tls]")
+            if peer.tls and peer.sends and not self.tls.port:
+                refuse(f"peer[{peer.name}].tls", True, "false for a peer that sends, or a port in [tls] for it to call")
+            peer.call_with(self.tls)
         return self
 
     @property
@@ -254,4 +265,7 @@ def _with_absolute_paths(config: Config, folder: Path) -> Config:
     node = config.node.model_copy(update={"data_dir": folder / config.node.data_dir, "database": database})
     bundles = None if config.scoring.bundles is None else folder / config.scoring.bundles
     scoring = config.scoring.model_copy(update={"bundles": bundles})
-    return config.model_copy(update={"node": node, "scoring": scoring})
+    tls = config.tls.within(folder)
+    for peer in config.peers:
+        peer.call_with(tls)
+    return config.model_copy(update={"node": node, "scoring": scoring, "tls": tls})

@@ -23,6 +23,11 @@ def check_text(value: str) -> str:
     return text
 
 
+def path_or_none(value: object) -> object:
+    """A path in quotes; "" stands for none."""
+    return Path(value) if isinstance(value, str) and value else None if value == "" else value
+
+
 AETitle = Annotated[
     str,
     AfterValidator(check_ae_title),
@@ -30,6 +35,7 @@ AETitle = Annotated[
 ]
 Host = Annotated[str, AfterValidator(check_text), Field(description="a host name or an IP address in quotes")]
 Port = Annotated[int, Field(ge=1, le=65535, description="a whole number from 1 to 65535")]
+PortOrNone = Annotated[int, Field(ge=0, le=65535, description="a whole number from 1 to 65535, or 0 to listen on none")]
 Days = Annotated[int, Field(ge=0, le=36525, description="a whole number of days, 0 to 36525")]
 Seconds = Annotated[float, Field(gt=0, le=86400, description="seconds, more than 0 and at most 86400")]
 Switch = Annotated[bool, Field(description="true or false, without quotes")]

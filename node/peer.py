@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from ipaddress import ip_address, ip_network
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, PrivateAttr
 
 from dicom_templates.kinds import Item
 from dicom_templates.profile import (
@@ -19,6 +19,7 @@ from dicom_templates.profile import (
 )
 from node.config_errors import Section
 from node.config_values import AETitle, Host, Port, Switch, check_text
+from node.tls_section import Tls
 from pipelines.contract import Code
 
 
@@ -112,4 +113,25 @@ class Peer(Section):
     calls_from: tuple[Annotated[str, AfterValidator(_check_network)], ...] = Field(
         (), strict=False, description='a list of IP addresses or networks in quotes: "10.1.2.3", "10.1.2.0/24"'
     )
+    tls: Switch = False
+    tls_name: Annotated[
+        str,
+        AfterValidator(str.strip),
+        Field(max_length=255, description='"" for host, or the DNS name or IP address in its certificate, in quotes'),
+    ] = ""
     profile: Profile = Profile()
+    _ours: Tls = PrivateAttr(Tls())
+
+    @property
+    def certified_name(self) -> str:
+        """What its certificate has to name."""
+        return self.tls_name or self.host
+
+    @property
+    def ours(self) -> Tls:
+        """What is presented to it, and whom it must come from. With the peer it reaches whoever calls it."""
+        return self._ours
+
+    def call_with(self, tls: Tls) -> None:
+        """For the configuration that holds this peer."""
+        self._ours = tls

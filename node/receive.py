@@ -9,6 +9,8 @@ Sources: PS3.4 Annex A (Verification), B (Storage) and J (Storage Commitment), P
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
+from ssl import SSLContext
 from typing import cast
 from weakref import WeakKeyDictionary
 
@@ -31,9 +33,11 @@ from node.crowd import MOST_CONNECTIONS, crowded, forget_a_lost_connection, limi
 from node.errors import ConfigError, ObjectError, StoreError
 from node.event_report import Answer, answer_report
 from node.gate import Caller, Gate
+from node.handshake import Handshakes
 from node.objects import Announced, read_facts
 from node.peer import Peer, plain_title
 from node.store import Store
+from node.tls import as_server
 from node.trail import Trail
 
 log = structlog.get_logger()
@@ -60,6 +64,7 @@ class Listener:
         # instead of aborting the connection without a word.
         _config.VALIDATORS["AE"] = _any_title
         self.gate = Gate(config.peers)
+        self.handshakes = Handshakes(config.tls)
         self._ae = _application_entity(config)
         self._trail = Trail.of(config)
         self._arrivals = Arrivals(self._trail)
@@ -67,11 +72,19 @@ class Listener:
         self._peers: WeakKeyDictionary[Association, tuple[Peer, ...]] = WeakKeyDictionary()
 
     def open(self) -> None:
-        """Listen. Raises ConfigError where the port cannot be had."""
-        node = self.config.node
-        refuse_taken_port(node.host, node.port)
+        """Listen, with TLS, without, or on a port for each. Raises ConfigError where a port cannot be had."""
+        node, tls = self.config.node, self.config.tls
+        refuse_taken_ports(self.config)
+        if tls.port:
+            self._listen(tls.port, self.handshakes.shake, as_server(tls))
+        if node.port:
+            self._listen(node.port, self.handshakes.expect_plain)
+        log.info("listener.open", ae_title=node.ae_title, host=node.host, port=node.port, tls_port=tls.port)
+
+    def _listen(self, port: int, begin: Callable[[evt.Event], None], context: SSLContext | None = None) -> None:
         handlers: list[evt.EventHandlerType] = [
             (evt.EVT_CONN_OPEN, limit_pdu_length),
+            (evt.EVT_CONN_OPEN, begin),
             (evt.EVT_DATA_RECV, self._note_titles),
             (evt.EVT_REQUESTED, self._narrow),
             (evt.EVT_REQUESTED, self._require_peer),
@@ -84,11 +97,13 @@ class Listener:
             (evt.EVT_N_EVENT_REPORT, self._hear),
             (evt.EVT_N_ACTION, self._promise_nothing),
         ]
-        server = self._ae.start_server((node.host, node.port), block=False, evt_handlers=handlers)
-        # pynetdicom lets 5 connections wait: of a burst the others would wait a second for their next SYN.
+        address = (self.config.node.host, port)
+        server = self._ae.start_server(address, block=False, ssl_context=context, evt_handlers=handlers)
         if server is not None and server.socket is not None:
+            # pynetdicom lets 5 connections wait: of a burst the others would wait a second for their next SYN.
             server.socket.listen(_BACKLOG)
-        log.info("listener.open", ae_title=node.ae_title, host=node.host, port=node.port)
+            # Nobody waits at the end for those who have not yet ended their handshake.
+            server.daemon_threads = True
 
     def close(self) -> None:
         """Take no new association; running ones end with an abort, and their senders send again."""
@@ -106,7 +121,7 @@ class Listener:
         request.calling_ae_title = plain_title(request.calling_ae_title)
         request.called_ae_title = plain_title(request.called_ae_title)
         # Once for each association: the gate may have to ask a name server, which no object should wait for.
-        peers = self._peers[event.assoc] = self.gate.let_in(_caller(event))
+        peers = self._peers[event.assoc] = self.gate.let_in(self._caller(event))
         stores = any(peer.sends or peer.queries for peer in peers)
         # One application may store, be asked and call from different ports and hosts: its AE title is what they share.
         reports = any(one.storage_commitment for peer in peers for one in self.config.peers_titled(peer.ae_title))
@@ -119,10 +134,11 @@ class Listener:
         ]
 
     def _require_peer(self, event: evt.Event) -> None:
-        """Reject a known AE title that calls from elsewhere, "calling AE title not recognised" (PS3.8 Table 9-21)."""
-        caller = _caller(event)
+        """Reject a known AE title that calls from elsewhere, or cannot prove that it is that peer, with "calling AE
+        title not recognised" (PS3.8 Table 9-21)."""
+        caller = self._caller(event)
         refusal = self.gate.refusal(caller)
-        if refusal and not caller.is_local:
+        if refusal:
             log.warning("association.rejected", address=caller.address, calling=repr(caller.title), hint=refusal)
             self._note_turned_away(caller, refusal)
             _reject(event, _CALLING_TITLE_UNKNOWN)
@@ -132,10 +148,15 @@ class Listener:
         Table 9-21): the sender keeps its objects and tries again; a permanent refusal would end its routing job."""
         if event.assoc.is_rejected:
             return
-        shortage = self.store.room.shortage() or crowded(self._ae, event.assoc, _caller(event).title)
+        shortage = self.store.room.shortage() or crowded(self._ae, event.assoc, self._caller(event).title)
         if shortage:
             log.error("association.no_room", address=event.assoc.requestor.address, reason=shortage)
             _reject(event, _LOCAL_LIMIT_EXCEEDED)
+
+    def _caller(self, event: evt.Event) -> Caller:
+        requestor = event.assoc.requestor
+        title = cast(A_ASSOCIATE, requestor.primitive).calling_ae_title
+        return Caller(title, str(requestor.address), self.handshakes.names(event.assoc))
 
     def _rejected(self, event: evt.Event) -> None:
         called, calling = self._titles.get(event.assoc, (b"", b""))
@@ -199,8 +220,14 @@ class Listener:
         return asked_by_us and any(peer.queries for peer in peers)
 
 
-def refuse_taken_port(host: str, port: int) -> None:
-    """Raise ConfigError where another program listens there, or the address is not this machine's."""
+def refuse_taken_ports(config: Config) -> None:
+    """Raise ConfigError where another program listens on a port of ours, or the address is not this machine's."""
+    for key, port in (("node.port", config.node.port), ("tls.port", config.tls.port)):
+        if port:
+            _refuse_taken_port(key, config.node.host, port)
+
+
+def _refuse_taken_port(key: str, host: str, port: int) -> None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -208,9 +235,7 @@ def refuse_taken_port(host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             allowed = "a free port, and an address of this machine"
-            raise ConfigError(
-                "node.port", f"node.port = {port} on {host}: {error.strerror}; allowed: {allowed}"
-            ) from error
+            raise ConfigError(key, f"{key} = {port} on {host}: {error.strerror}; allowed: {allowed}") from error
 
 
 def _application_entity(config: Config) -> AE:
@@ -229,12 +254,6 @@ def _application_entity(config: Config) -> AE:
     ae.acse_timeout = 30
     ae.dimse_timeout = 120
     return ae
-
-
-def _caller(event: evt.Event) -> Caller:
-    requestor = event.assoc.requestor
-    title = cast(A_ASSOCIATE, requestor.primitive).calling_ae_title
-    return Caller(title, str(requestor.address))
 
 
 def _reject(event: evt.Event, words: tuple[int, int, int]) -> None:
