@@ -194,7 +194,7 @@ def _why_not(association: Association, node: Node, peer: Peer) -> str:
         return f"rejects the association: {words.format(ours=node.ae_title, theirs=peer.ae_title)}"
     if association.rejected_contexts:
         return "their side accepts the association and none of our SOP classes: enable them for " + node.ae_title
-    if not peer.tls and speaks_tls(peer.host, peer.port, TIMEOUT_SECONDS):
+    if not peer.tls and speaks_tls(peer, TIMEOUT_SECONDS):
         words = f"their side speaks TLS on port {peer.port}: set tls = true for this [[peer]], and [tls]"
         return f"{words}, or name its port without TLS"
     return (
@@ -205,10 +205,10 @@ def _why_not(association: Association, node: Node, peer: Peer) -> str:
 
 def _why_no_tls(trouble: OSError, node: Node, peer: Peer) -> str:
     if isinstance(trouble, SSLCertVerificationError):
-        shown = certificate_at(peer.host, peer.port, TIMEOUT_SECONDS) or "nothing that can be read"
+        shown = certificate_at(peer, TIMEOUT_SECONDS) or "nothing that can be read"
         return f"{why_not(trouble)}. It presents the certificate of {shown}"
-    # Who does not know TLS says something else, hangs up, or waits for more.
-    if not speaks_tls(peer.host, peer.port, TIMEOUT_SECONDS) and _speaks_dicom(node, peer):
+    # Who does not know TLS says something else, hangs up, or waits for more; who does, answers nothing without it.
+    if _speaks_dicom(node, peer):
         return f"their side speaks DICOM without TLS on port {peer.port}: switch TLS on there, or set tls = false"
     return why_not(trouble)
 

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from node.certificates import described, examined, today
 from node.errors import ConfigError
 from node.finding import Finding, Level
+from node.peer import Peer
 from node.tls import as_onlooker
 from node.tls_section import Tls
 
@@ -31,32 +32,33 @@ def check_tls(tls: Tls) -> Iterator[Finding]:
 def shows_our_certificate(tls: Tls, host: str) -> bool:
     """Whether who listens on our TLS port is this node."""
     try:
-        shown = _shown(host, tls.port, _SECONDS)
+        shown = _shown(tls, host, tls.port, _SECONDS)
         return shown is not None and shown == examined(tls).certificate.public_bytes(Encoding.DER)
     except (OSError, ConfigError):
         return False
 
 
-def certificate_at(host: str, port: int, seconds: float) -> str:
-    """Which certificate is shown there, in words; '' where none is."""
+def certificate_at(peer: Peer, seconds: float) -> str:
+    """Which certificate a peer shows, in words; '' where it shows none."""
     try:
-        shown = _shown(host, port, seconds)
+        shown = _shown(peer.ours, peer.host, peer.port, seconds)
         return described(x509.load_der_x509_certificate(shown)) if shown else ""
     except (OSError, ValueError):
         return ""
 
 
-def speaks_tls(host: str, port: int, seconds: float) -> bool:
-    """Whether a handshake is answered there, well or not."""
+def speaks_tls(peer: Peer, seconds: float) -> bool:
+    """Whether it answers a handshake, well or not."""
     try:
-        return _shown(host, port, seconds) is not None
+        return _shown(peer.ours, peer.host, peer.port, seconds) is not None
     except ssl.SSLError as error:
         return "_ALERT_" in (error.reason or "")
     except OSError:
         return False
 
 
-def _shown(host: str, port: int, seconds: float) -> bytes | None:
+def _shown(tls: Tls, host: str, port: int, seconds: float) -> bytes | None:
+    context = as_onlooker(tls)
     connection = socket.create_connection((host, port), timeout=seconds)
-    with connection, as_onlooker().wrap_socket(connection) as onlooker:
+    with connection, context.wrap_socket(connection) as onlooker:
         return onlooker.getpeercert(binary_form=True)

@@ -33,6 +33,7 @@ class Noting(ssl.SSLSocket):
     trouble: OSError | None = None
 
     def do_handshake(self, block: bool = False) -> None:
+        self.trouble = None  # Python reads once before there is a connection
         try:
             super().do_handshake(block)
         except OSError as error:
@@ -108,11 +109,14 @@ def as_client(tls: Tls) -> ssl.SSLContext:
     return context
 
 
-def as_onlooker() -> ssl.SSLContext:
-    """Trusts everybody and presents nothing: to see which certificate is shown, and never to say anything."""
+def as_onlooker(tls: Tls) -> ssl.SSLContext:
+    """Believes everybody: to see which certificate is shown, and never to say anything after that."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    if tls.is_set_up:
+        certificate, key, _ = tls.files()
+        context.load_cert_chain(certificate, key, password="")
     return context
 
 
@@ -141,7 +145,7 @@ def names_of(connection: ssl.SSLSocket) -> frozenset[str]:
 
 
 def same_name(name: str) -> str:
-    """A host name or an IP address in the one way of writing that is compared; a wildcard is no name of anybody."""
+    """A host name or an IP address in the one way of writing that is compared: letter by letter, also a wildcard."""
     text = name.strip().rstrip(".").lower()
     try:
         return str(ip_address(text))

@@ -5,8 +5,6 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping
 
-from node.tls import HANDSHAKE_SECONDS
-
 _ADD_AUTHORITY = (
     "our side does not know who issued their certificate: add the certificate of its CA, or its own where it is "
     "self-signed, to [tls] authorities; or their side presents another certificate than agreed"
@@ -76,7 +74,7 @@ def why_not(error: OSError) -> str:
     if reason in _REASONS:
         return _REASONS[reason]
     if isinstance(error, TimeoutError):
-        return f"their side did not end the handshake within {HANDSHAKE_SECONDS:.0f} s"
+        return "their side did not bring the handshake to an end in time: it says nothing, or waits for something else"
     if hung_up(error):
         return "their side hung up during the handshake: its log may say why; it may not trust our certificate"
     return f"the handshake failed: {reason.lower().replace('_', ' ') or error.strerror or error}"

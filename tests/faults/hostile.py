@@ -24,11 +24,11 @@ ABORT = bytes([0x07, 0, 0, 0, 0, 4, 0, 0, 0, 0])  # PS3.8 Table 9-26
 CONTEXT_ID = 1
 
 
-def associate_rq() -> bytes:
+def associate_rq(calling: str = SENDER_TITLE) -> bytes:
     """A correct A-ASSOCIATE-RQ for MR images."""
     request = A_ASSOCIATE()
     request.application_context_name = "1.2.840.10008.3.1.1.1"
-    request.calling_ae_title, request.called_ae_title = SENDER_TITLE, NODE_TITLE
+    request.calling_ae_title, request.called_ae_title = calling, NODE_TITLE
     context = build_context(MRImageStorage, ExplicitVRLittleEndian)
     context.context_id = CONTEXT_ID
     request.presentation_context_definition_list = [context]
