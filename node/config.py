@@ -183,9 +183,10 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _tls_fits(self) -> Self:
+        if not (self.node.port or self.tls.port):
+            refuse("node.port", 0, "a whole number from 1 to 65535, or 0 with a [tls] port: nobody could call")
         if self.node.port == self.tls.port:
-            words = "another port than [node] port" if self.tls.port else "a port, where [node] port is 0 as well"
-            refuse("tls.port", self.tls.port, f"{words}: nobody could call")
+            refuse("tls.port", self.tls.port, "another port than [node] port")
         for peer in self.peers:
             if peer.tls and not self.tls.is_set_up:
                 refuse(f"peer[{peer.name}].tls", True, "false, or certificate, key and authorities in [tls]")

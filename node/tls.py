@@ -43,6 +43,8 @@ class Noting(ssl.SSLSocket):
     def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
         try:
             return super().recv(buflen, flags)
+        except TimeoutError:
+            raise  # it is silent, and TLS is not why
         except OSError as error:
             self.trouble = self.trouble or error
             raise

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
@@ -15,6 +18,8 @@ from pynetdicom.dimse_primitives import C_ECHO
 from node.association import SYNTAXES, VERIFICATION, associate, entity, propose
 from node.errors import PeerError
 from node.peer import Peer
+from node.tls_section import Tls
+from tests.certificates import Authority, Wanted
 from tests.node.conftest import free_port
 
 SEG = "1.2.840.10008.5.1.4.1.1.66.4"
@@ -79,6 +84,54 @@ def test_no_association_is_told_with_the_peer_and_may_come_another_time(port: in
             associate(entity("RESTAGE"), wrong)
         assert words in str(failed.value)
         assert not failed.value.permanent
+
+
+@pytest.fixture
+def secured(tmp_path: Path) -> Tls:
+    """What both sides present: one certificate, of localhost."""
+    authority = Authority(tmp_path)
+    pair = authority.issue("both", Wanted("both", ("localhost",)))
+    return Tls(certificate=pair.certificate, key=pair.key, authorities=authority.file)
+
+
+@contextmanager
+def silent(context: ssl.SSLContext | None) -> Iterator[int]:
+    """A port that takes connections, ends the handshake where it has a context, and says nothing more."""
+    connections = []
+
+    def take() -> None:
+        with suppress(OSError):
+            connections.append(server.accept()[0])
+            if context is not None:
+                connections[0] = context.wrap_socket(connections[0], server_side=True)
+                connections[0].do_handshake()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=take)
+        thread.start()
+        yield int(server.getsockname()[1])
+        thread.join()
+        for one in connections:
+            one.close()
+
+
+@pytest.mark.parametrize(("shakes_hands", "words"), [(False, "no TLS with pacs"), (True, "does not answer")])
+def test_a_peer_with_tls_that_says_nothing_is_not_waited_for(secured: Tls, shakes_hands: bool, words: str) -> None:
+    """After a handshake a ticket may come, which is no answer, and pynetdicom would read on without an end."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)  # with tickets
+    certificate, key, _ = secured.files()
+    context.load_cert_chain(certificate, key)
+    threads = threading.active_count()
+    with silent(context if shakes_hands else None) as port:
+        peer = pacs(port, host="127.0.0.1").model_copy(update={"tls": True, "tls_name": "localhost"})
+        peer.call_with(secured)
+        begun = time.monotonic()
+        with pytest.raises(PeerError, match=words):
+            associate(entity("RESTAGE", connect=1, answer=60), peer)
+        assert time.monotonic() - begun < 5
+        while threading.active_count() > threads:  # no thread of the association stays
+            assert time.monotonic() - begun < 5, threading.enumerate()
+            time.sleep(0.05)
 
 
 def test_an_answer_that_comes_at_once_is_left_to_who_waits_for_it(port: int) -> None:

@@ -20,6 +20,7 @@ from node.peer import Peer, Profile
 REPOSITORY = Path(__file__).resolve().parents[2]
 SHIPPED = REPOSITORY / "config.toml"
 PEER = '[[peer]]\nname = "pacs"\nae_title = "PACS"\nhost = "127.0.0.1"\nport = 104\n'
+TLS_FILES = '[tls]\ncertificate = "ours.pem"\nkey = "/etc/ours.key"\nauthorities = "peers.pem"\n'
 
 
 @pytest.fixture
@@ -93,7 +94,7 @@ def test_a_profile_says_what_a_peer_gets_and_how(write) -> None:
         ("[setle]\nquiet_seconds = 3", "setle", ["setle", "unknown", "did you mean settle?"]),
         ("[node]\nzzz = 1", "node.zzz", ["zzz = 1", "unknown", "Allowed here: ae_title, host"]),
         ("[node]\nport = 70000", "node.port", ["node.port = 70000", "1 to 65535"]),
-        ("[node]\nport = 0", "node.port", ["node.port = 0", "1 to 65535"]),
+        ("[node]\nport = 0", "node.port", ["node.port = 0", "1 to 65535", "[tls] port"]),
         ('[node]\nport = "104"', "node.port", ['node.port = "104"', "a whole number"]),
         ("[node]\nport = true", "node.port", ["node.port = true", "a whole number"]),
         ("[node]\nport = 104.5", "node.port", ["104.5", "a whole number"]),
@@ -135,7 +136,17 @@ def test_a_profile_says_what_a_peer_gets_and_how(write) -> None:
         ('[logs]\njson = "yes"', "logs.json", ['"yes"', "true or false"]),
         ("[logs]\njson_lines = true", "logs.json_lines", ["unknown key", "Allowed here: level, json"]),
         (f"{PEER}{PEER}", "peer[#2].name", ['"pacs"', "a name that no other [[peer]] has"]),
-        (f"{PEER}tls = true", "peer[pacs].tls", ["peer[pacs].tls = true", "unknown key"]),
+        (f"{PEER}tsl = true", "peer[pacs].tsl", ["peer[pacs].tsl = true", "did you mean tls?"]),
+        (f"{PEER}tls = true", "peer[pacs].tls", ["peer[pacs].tls = true", "certificate, key and authorities in [tls]"]),
+        (
+            f"{PEER}tls = true\nsends = true\n{TLS_FILES}",
+            "peer[pacs].tls",
+            ["peer[pacs].tls = true", "a port in [tls] for it to call"],
+        ),
+        ("[tls]\nport = 2762", "tls.certificate", ['tls.certificate = ""', "belong together"]),
+        (TLS_FILES.replace("key", "# key"), "tls.key", ['tls.key = ""', "belong together"]),
+        (f"{TLS_FILES}port = 11112", "tls.port", ["tls.port = 11112", "another port than [node] port"]),
+        ("[tls]\nkey = 3", "tls.key", ["tls.key = 3", "a PEM file in quotes"]),
         (PEER.replace("104", "0"), "peer[pacs].port", ["peer[pacs].port = 0", "1 to 65535"]),
         (PEER.replace("port = 104", ""), "peer[pacs].port", ["peer[pacs].port is missing", "1 to 65535"]),
         (PEER.replace('name = "pacs"', ""), "peer[#1].name", ["peer[#1].name is missing", "a unique name"]),
@@ -197,6 +208,17 @@ def test_relative_paths_are_relative_to_the_file_and_absolute_ones_stay(write) -
     config = load_config(write('[node]\ndata_dir = "/srv/d"\ndatabase = "sqlite:////srv/x.sqlite"'))
     assert config.node.data_dir == Path("/srv/d")
     assert config.database_url == "sqlite:////srv/x.sqlite"
+
+
+def test_every_peer_knows_what_is_presented_to_it(write) -> None:
+    path = write(f"{PEER}tls = true\nreceives = true\n{TLS_FILES}")
+    config = load_config(path)
+    assert config.tls.files() == (path.parent / "ours.pem", Path("/etc/ours.key"), path.parent / "peers.pem")
+    (pacs,) = config.peers
+    assert pacs.ours == config.tls
+    assert pacs.certified_name == "127.0.0.1"
+    (named,) = load_config(write(f'{PEER}tls = true\ntls_name = "pacs.example"\n{TLS_FILES}')).peers
+    assert named.certified_name == "pacs.example"
 
 
 def test_peers_are_found_by_role_by_name_and_by_a_shared_padded_ae_title(write) -> None:

@@ -86,3 +86,52 @@ def test_this_machine_is_known_by_its_loopback_address() -> None:
     assert Caller("X", "127.0.0.1").is_local
     assert Caller("X", "::1").is_local
     assert not Caller("X", "10.0.0.5").is_local
+
+
+SECURE = peer("secure", tls=True)
+
+
+@pytest.mark.parametrize(
+    ("certified", "inside"),
+    [
+        (None, False),
+        (frozenset(), False),
+        (frozenset({"pacs.example"}), True),
+        (frozenset({"10.0.0.5", "pacs.example"}), True),
+        (frozenset({"ward.example"}), False),
+        (frozenset({"*.example"}), False),
+    ],
+)
+def test_a_peer_with_tls_needs_a_certificate_of_its_own(certified: frozenset[str] | None, inside: bool) -> None:
+    caller = Caller("PACS", "10.0.0.5", certified)
+    assert gate(SECURE).let_in(caller) == ((SECURE,) if inside else ())
+    assert bool(gate(SECURE).refusal(caller)) is not inside
+
+
+def test_its_certificate_does_not_open_another_address() -> None:
+    caller = Caller("PACS", "10.0.0.7", frozenset({"pacs.example"}))
+    assert gate(SECURE).let_in(caller) == ()
+    assert "calls_from" in gate(SECURE).refusal(caller)
+
+
+def test_this_machine_is_held_to_tls_as_well() -> None:
+    assert "without TLS" in gate(SECURE).refusal(Caller("PACS", "127.0.0.1"))
+    assert gate(peer()).refusal(Caller("PACS", "127.0.0.1")) == ""
+
+
+def test_a_peer_without_tls_may_come_with_any_certificate() -> None:
+    assert gate(peer()).let_in(Caller("PACS", "10.0.0.5", frozenset({"ward.example"})))
+
+
+@pytest.mark.parametrize("name", ["PACS.Example.", "fd00:0:0::1", " 10.0.0.9 "])
+def test_names_are_compared_and_not_how_they_are_written(name: str) -> None:
+    one = gate(peer(tls=True, tls_name=name))
+    certified = frozenset({"pacs.example", "fd00::1", "10.0.0.9"})
+    assert one.let_in(Caller("PACS", "10.0.0.5", certified))
+
+
+def test_one_title_may_be_two_machines_with_certificates_of_their_own() -> None:
+    other = peer("other", tls=True, tls_name="other.example")
+    assert gate(SECURE, other).let_in(Caller("PACS", "10.0.0.5", frozenset({"other.example"}))) == (other,)
+    words = gate(SECURE, other).refusal(Caller("PACS", "10.0.0.5", frozenset({"ward.example"})))
+    assert "[[peer]] secure is pacs.example; [[peer]] other is other.example" in words
