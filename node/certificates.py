@@ -53,6 +53,9 @@ class Credentials:
             if now > one.not_valid_after_utc:
                 words = f"our side: in [tls] authorities, {described(one)} has expired: what it issued is refused"
                 yield _found(Level.WARN, words)
+            if _may_issue(one) and _alternative_names(one):
+                words = f"our side: in [tls] authorities, {described(one)} looks like a peer's and may issue others'"
+                yield _found(Level.WARN, f"{words}: have it made anew with basicConstraints CA:FALSE")
 
 
 def _found(level: Level, words: str) -> Finding:
@@ -91,6 +94,13 @@ def _alternative_names(certificate: x509.Certificate) -> list[str]:
         return []
     dns = names.get_values_for_type(x509.DNSName)
     return [*dns, *map(str, names.get_values_for_type(x509.IPAddress))]
+
+
+def _may_issue(certificate: x509.Certificate) -> bool:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
 
 
 def _missing_uses(certificate: x509.Certificate) -> list[str]:

@@ -95,7 +95,8 @@ def _is_running(config: Config) -> bool:
     if config.tls.port:
         return shows_our_certificate(config.tls, here)
     # A running node accepts its peers alone, so it is called under the title of one.
-    return bool(config.peers) and answers_as(here, node.port, node.ae_title, config.peers[0].ae_title)
+    title = next((peer.ae_title for peer in config.peers if not peer.tls), "")
+    return bool(title) and answers_as(here, node.port, node.ae_title, title)
 
 
 def _why_not_bound(host: str, key: str, error: OSError) -> str:

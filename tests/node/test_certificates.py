@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -14,7 +16,10 @@ from node.errors import ConfigError
 from node.finding import Level
 from node.tls_section import Tls
 from tests.certificates import SERVER_ONLY, Authority, Pair, Wanted
+from tests.conftest import REPOSITORY
+from tests.programs import program
 
+README = REPOSITORY / "README.md"
 OURS = Wanted("restage", ("restage.example", "10.0.0.2"))
 
 
@@ -69,6 +74,32 @@ def test_a_certificate_for_servers_alone_will_not_do_for_calling(authority: Auth
 def test_an_authority_that_has_expired_is_told_of(authority: Authority) -> None:
     found = told(authority, replace(OURS, days=(-1, 900)), later=timedelta(days=400))
     assert any("hospital authority" in words and "has expired" in words for _, words in found)
+
+
+def test_a_peers_own_certificate_that_may_issue_others_is_told_of(authority: Authority, tmp_path: Path) -> None:
+    issuing = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=pacs"]
+    made = tmp_path / "pacs.pem"
+    openssl(tmp_path, ["req", *issuing, "-addext", "subjectAltName=DNS:pacs.example", "-out", str(made)])
+    pair = authority.issue("ours", OURS)
+    found = examined(Tls(certificate=pair.certificate, key=pair.key, authorities=made)).findings(today())
+    (words,) = [finding.message for finding in found if finding.level is Level.WARN]
+    assert "pacs (pacs.example)" in words and "CA:FALSE" in words
+
+
+def openssl(folder: Path, arguments: list[str]) -> None:
+    done = subprocess.run(
+        [str(program("openssl", "openssl")), *arguments], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_readmes_certificate_of_ones_own_can_be_used(tmp_path: Path) -> None:
+    (command,) = [line for line in README.read_text().splitlines() if line.startswith("openssl req")]
+    openssl(tmp_path, shlex.split(command)[1:])
+    own = tmp_path / "restage.pem"
+    (tmp_path / "restage.key").chmod(0o600)
+    found = examined(Tls(certificate=own, key=tmp_path / "restage.key", authorities=own)).findings(today())
+    assert [finding.level for finding in found] == [Level.OK]
 
 
 def spoil(path: Path) -> None:

@@ -6,7 +6,7 @@ import json
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -49,6 +49,14 @@ class Orthanc:
             with urllib.request.urlopen(request, timeout=30) as answer:
                 assert json.load(answer)["Status"] == "Success", path
 
+    def send(self, modality: str) -> int:
+        """C-STORE everything it holds to a modality of its settings; how many failed."""
+        job = {"Resources": self.get("/instances"), "Synchronous": True}
+        target = f"{self.address}/modalities/{modality}/store"
+        request = urllib.request.Request(target, json.dumps(job).encode(), method="POST")
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return int(json.load(answer)["FailedInstancesCount"])
+
     def forget(self, sop_uid: str) -> None:
         """Delete one object, as a person does who cleans up."""
         for one in self.get("/instances"):
@@ -89,8 +97,13 @@ class Orthanc:
 
 
 @contextmanager
-def running_orthanc(folder: Path, *, dicomweb: bool = False) -> Iterator[Orthanc]:
-    """Start Orthanc, with DICOMweb under /dicom-web/ or without; skip, or in CI fail, where it is not installed."""
+def running_orthanc(
+    folder: Path, *, dicomweb: bool = False, more: Mapping[str, Any] | None = None
+) -> Iterator[Orthanc]:
+    """Start Orthanc, with DICOMweb under /dicom-web/ or without; skip, or in CI fail, where it is not installed.
+
+    ``more``: further settings.
+    """
     executable = program("Orthanc", "orthanc")
     if dicomweb and not DICOMWEB.exists():
         missing(f"{DICOMWEB} is not installed (Debian package orthanc-dicomweb)")
@@ -108,6 +121,7 @@ def running_orthanc(folder: Path, *, dicomweb: bool = False) -> Iterator[Orthanc
         "RemoteAccessAllowed": False,
         "AuthenticationEnabled": False,
         "Plugins": [str(DICOMWEB)] if dicomweb else [],
+        **(more or {}),
     }
     (folder / "orthanc.json").write_text(json.dumps(settings))
     with (folder / "log.txt").open("wb") as log:
