@@ -37,6 +37,8 @@ from node.schedule import Clock
 from node.send import send_due
 from node.settle import settle
 from node.store import Store
+from node.tls import as_client
+from node.tls_section import Tls
 from node.trail import Trail
 from node.verify import verify_sent
 from pipelines.exams_needed import some_score_a_baseline
@@ -72,7 +74,7 @@ def serve(config: Config, config_path: Path, *, with_worker: bool = True) -> Non
     """Listen, settle, plan, send, and keep a scoring worker alive, until SIGTERM or SIGINT. Raises ConfigError."""
     with _naming(config_path):
         refuse_taken_ports(config)
-        credentials = examined(config.tls) if config.tls.is_set_up else None
+        credentials = _credentials(config.tls)
     stop = _stop_on_signals()
     with opened(config) as (database, store):
         store.prepare()
@@ -125,6 +127,15 @@ def _clock(config: Config, database: Database, store: Store) -> Clock:
         asking = partial(ask_for_commitment, database, config, peer, breaker)
         clock.every(COMMIT_SECONDS, f"storage commitment by {peer.name}", asking)
     return clock
+
+
+def _credentials(tls: Tls) -> Credentials | None:
+    """Our certificate and whom we believe, read now for as long as this process runs. Raises ConfigError."""
+    if not tls.is_set_up:
+        return None
+    credentials = examined(tls)
+    as_client(tls)
+    return credentials
 
 
 def _remind(credentials: Credentials) -> None:

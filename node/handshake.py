@@ -37,23 +37,30 @@ class Handshakes:
     def shake(self, event: Event) -> None:
         """Handler of a new connection to the TLS port: the certificate is verified, or the connection closed."""
         connection = _connection(event)
-        caller = cast(ssl.SSLSocket, connection.socket)
-        deadline = time.monotonic() + HANDSHAKE_SECONDS
+        welcome = False
         try:
-            begun = _first_byte(caller)
-            if begun == _TLS_HANDSHAKE:
-                # Of the whole handshake: who sends a byte now and then does not put it off.
-                caller.settimeout(max(deadline - time.monotonic(), 0.001))
-                caller.do_handshake()
-                self._names[event.assoc] = names_of(caller)
-                # pynetdicom waits for the rest of a PDU without an end.
-                caller.settimeout(event.assoc.network_timeout)
-                return
-            if begun:  # who closes without a word is a health check
-                self._refused(event, self._not_tls(begun))
+            welcome = self._welcome(event, cast(ssl.SSLSocket, connection.socket))
         except OSError as error:
             self._refused(event, why_not(error))
-        connection.close()
+        finally:
+            if not welcome:
+                connection.close()
+
+    def _welcome(self, event: Event, caller: ssl.SSLSocket) -> bool:
+        """Whether the handshake ended well. Raises OSError where it did not, or not in time."""
+        deadline = time.monotonic() + HANDSHAKE_SECONDS
+        begun = _first_byte(caller)
+        if begun != _TLS_HANDSHAKE:
+            if begun:  # who closes without a word is a health check
+                self._refused(event, self._not_tls(begun))
+            return False
+        # Of the whole handshake: who sends a byte now and then does not put it off.
+        caller.settimeout(max(deadline - time.monotonic(), 0.001))
+        caller.do_handshake()
+        self._names[event.assoc] = names_of(caller)
+        # pynetdicom waits for the rest of a PDU without an end.
+        caller.settimeout(event.assoc.network_timeout)
+        return True
 
     def expect_plain(self, event: Event) -> None:
         """Handler of a new connection to the plain port: a caller that begins with TLS is told of."""

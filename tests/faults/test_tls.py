@@ -298,17 +298,6 @@ def test_what_is_older_or_weaker_is_refused(place: Place) -> None:
             pass
 
 
-def test_who_says_nothing_or_stops_midway_has_delayed_nobody_and_is_gone_in_time(
-    place: Place, image: Path, stalled: Stalled
-) -> None:
-    """They have been there since the first test."""
-    assert place.honest_seconds(image) < PROMPTLY_SECONDS
-    with place.logging("tls.refused", "did not bring the handshake to an end in time", within=15, before=0):
-        for one in stalled.connections:
-            one.settimeout(max(stalled.begun + HANDSHAKE_SECONDS + 3 - time.monotonic(), 0.1))
-            assert one.recv(100) == b"", "closed"
-
-
 def test_who_closes_at_once_is_no_news(place: Place, image: Path) -> None:
     before = len(place.node.log)
     for _ in range(20):
@@ -352,3 +341,14 @@ def test_large_objects_arrive_whole_and_as_fast_as_without_tls(place: Place, tmp
     assert place.sent(SENDER_TITLE, place.node.port, [large]).returncode == 0
     assert secured < 3 * (time.monotonic() - begun) + 1.0
     assert place.node.restage("fsck").returncode == 0
+
+
+def test_who_says_nothing_or_stops_midway_has_delayed_nobody_and_is_gone_in_time(
+    place: Place, image: Path, stalled: Stalled
+) -> None:
+    """They have been there since the first test."""
+    assert place.honest_seconds(image) < PROMPTLY_SECONDS
+    with place.logging("tls.refused", "did not bring the handshake to an end in time", within=15, before=0):
+        for one in stalled.connections:
+            one.settimeout(max(stalled.begun + HANDSHAKE_SECONDS + 3 - time.monotonic(), 0.1))
+            assert one.recv(100) == b"", "closed"

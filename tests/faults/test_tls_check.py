@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -114,3 +116,14 @@ def test_the_presented_certificate_is_shown_where_it_will_not_do(said: Mapping[s
 def test_the_running_node_is_known_by_its_certificate(said: Mapping[str, str]) -> None:
     assert said[""].count("a node that answers as RESTAGE is running here") == 2
     assert "our certificate is of restage (localhost, 127.0.0.1)" in said[""]
+
+
+def test_a_node_whose_key_others_may_read_does_not_start(tmp_path: Path) -> None:
+    hospital = Authority(tmp_path)
+    hospital.issue("ours", Wanted("restage", ("localhost",))).key.chmod(0o640)
+    write_config(tmp_path, free_port(), extra=TLS.format(port=free_port()))
+    command = [sys.executable, "-m", "node", "serve", "--config", str(tmp_path / "config.toml")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 2
+    assert "config.toml: tls.key = " in done.stderr
+    assert "may be read by other users (mode 0640); chmod 600" in done.stderr
