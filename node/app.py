@@ -93,7 +93,9 @@ def serve(config: Config, config_path: Path, *, with_worker: bool = True) -> Non
         listener.open()
         trail.record(activity(ours, starts=True))
         clock.start()
-        stop.wait()
+        # The system may hand the signal to any thread; Python runs its handler in this one, when this one wakes.
+        while not stop.wait(TICK_SECONDS):
+            pass
         log.info("node.stopping")
         trail.record(activity(ours, starts=False))
         listener.close()
