@@ -114,12 +114,13 @@ def retry(
     config: ConfigOption = DEFAULT_CONFIG,
     job: Annotated[int | None, typer.Option(help="Number of one failed job.")] = None,
     delivery: Annotated[int | None, typer.Option(help="Number of one failed or held delivery.")] = None,
+    search: Annotated[int | None, typer.Option(help="Number of one search for priors.")] = None,
 ) -> None:
-    """Try again what failed: one job, one delivery, or, without options, everything.
+    """Try again what failed: one job, one delivery, one search for priors, or, without options, everything.
 
     A delivery that is held, because the archive has its study under another patient, is sent only when it is named.
     """
-    from node import jobs, outbox
+    from node import jobs, outbox, searches
     from node.app import opened
     from node.decide import retry_all
 
@@ -128,10 +129,10 @@ def retry(
             jobs.retry(database, job)
         if delivery is not None:
             outbox.retry(database, delivery)
-        if job is None and delivery is None:
-            job_count, delivery_count, asked_count = retry_all(database)
-            asked = f"; {asked_count} that arrived will be asked for commitment again" if asked_count else ""
-            console.print(f"{job_count} jobs and {delivery_count} deliveries will be tried again{asked}")
+        if search is not None:
+            searches.retry(database, search)
+        if job is None and delivery is None and search is None:
+            console.print(retry_all(database).told)
 
 
 @app.command()

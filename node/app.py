@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -17,19 +17,22 @@ from types import FrameType
 
 import structlog
 
-from node import jobs, outbox
+from node import jobs, outbox, searches
 from node.audit import Role, activity
 from node.breaker import Breaker
 from node.certificates import Credentials, examined, today
 from node.clock_step import bring_back, limits
 from node.commit import ask_for_commitment
 from node.config import Config
+from node.count import count_due
 from node.database import Database
 from node.errors import ConfigError
 from node.finding import Level
 from node.forward import Repository, forward
+from node.geometry import look_due
 from node.leftovers import drop_leftovers
 from node.plan import Planner
+from node.query import PriorSearch
 from node.receive import Listener, refuse_taken_ports
 from node.revision import Revision, fingerprint
 from node.room import GIB
@@ -50,6 +53,7 @@ LEASE_CHECK_SECONDS = 5.0
 VERIFY_SECONDS = 5.0
 COMMIT_SECONDS = 2.0
 LONGEST_COMMIT_WAIT_SECONDS = 900.0
+SEARCH_SECONDS = 2.0
 WALL_CLOCK_SECONDS = 60.0
 FORWARD_SECONDS = 2.0
 DAY_SECONDS = 86400.0
@@ -80,7 +84,8 @@ def serve(config: Config, config_path: Path, *, with_worker: bool = True) -> Non
         store.prepare()
         bring_back(database, limits(config))  # it may have been set back while nothing ran
         listener = Listener(config, store)
-        clock = _clock(config, database, store)
+        prior_searches = _prior_searches(config, store)
+        clock = _clock(config, database, store, prior_searches)
         if credentials is not None:
             _remind(credentials)
             clock.every(DAY_SECONDS, "certificates", partial(_remind, credentials))
@@ -98,17 +103,27 @@ def serve(config: Config, config_path: Path, *, with_worker: bool = True) -> Non
             pass
         log.info("node.stopping")
         trail.record(activity(ours, starts=False))
+        for search in prior_searches:
+            search.stop()
         listener.close()
         clock.stop()
         worker.stop()
 
 
-def _clock(config: Config, database: Database, store: Store) -> Clock:
+def _prior_searches(config: Config, store: Store) -> tuple[PriorSearch, ...]:
+    if not config.matching.fetch_priors:
+        return ()
+    retry = config.results.retry_seconds
+    return tuple(PriorSearch(config, store, peer, Breaker(peer.name, retry)) for peer in config.peers_queried)
+
+
+def _clock(config: Config, database: Database, store: Store, prior_searches: Sequence[PriorSearch]) -> Clock:
     scoring = config.scoring
     alone = scoring.baseline_alone and some_score_a_baseline(scoring.systems)
     planner = Planner(database, store, config.matching.rules(), scoring.roi_pattern, config.site_rules, alone)
-    clock = Clock(threads=4 + 3 * len(config.peers_receiving))
+    clock = Clock(threads=5 + 3 * len(config.peers_receiving) + 2 * len(config.peers_queried))
     clock.every(TICK_SECONDS, "settle", partial(settle, database, config.settle))
+    clock.every(TICK_SECONDS, "geometry", partial(look_due, database, store, config.settle, config.site_rules))
     clock.every(TICK_SECONDS, "plan", partial(_plan, planner, _revision(config, database)))
     # At once, too, where the clock notices that the wall clock was set back (`schedule.py`).
     clock.every(WALL_CLOCK_SECONDS, "wall clock", partial(bring_back, database, limits(config)))
@@ -128,6 +143,12 @@ def _clock(config: Config, database: Database, store: Store) -> Clock:
         )
         asking = partial(ask_for_commitment, database, config, peer, breaker)
         clock.every(COMMIT_SECONDS, f"storage commitment by {peer.name}", asking)
+    for peer in config.peers_queried:
+        breaker = Breaker(peer.name, config.results.retry_seconds)
+        clock.every(TICK_SECONDS, f"counts at {peer.name}", partial(count_due, database, config, peer, breaker))
+    for search in prior_searches:
+        clock.every(SEARCH_SECONDS, f"priors at {search.peer}", search.search_due)
+    clock.every(LEASE_CHECK_SECONDS, "search leases", partial(searches.give_back_expired, database))
     return clock
 
 

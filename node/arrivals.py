@@ -43,10 +43,12 @@ class Arrivals:
             load = self._loads.pop(event.assoc, None)
         if load is None:
             return
-        caller = event.assoc.requestor
         words = "; ".join(f"{count} refused: {reason}" for reason, count in load.refused.items())
-        sender = Participant(caller.ae_title, str(caller.address), Role.SOURCE, requestor=True)
-        self._trail.record(transferred(sender, self._trail.us(Role.DESTINATION, requestor=False), load.kept, words))
+        # Of an association of our own the peer is the acceptor: a C-GET brings what was asked for.
+        ours = bool(event.assoc.is_requestor)
+        peer = event.assoc.acceptor if ours else event.assoc.requestor
+        sender = Participant(peer.ae_title, str(peer.address), Role.SOURCE, requestor=not ours)
+        self._trail.record(transferred(sender, self._trail.us(Role.DESTINATION, requestor=ours), load.kept, words))
 
     def _load(self, association: Association) -> _Load:
         with self._lock:

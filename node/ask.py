@@ -29,13 +29,14 @@ from node.peer import Peer
 from node.records import ResultFile
 
 STUDY_ROOT_FIND: Final = "1.2.840.10008.5.1.4.1.2.2.1"
+STUDY_ROOT_MOVE: Final = "1.2.840.10008.5.1.4.1.2.2.2"
 STUDY_ROOT_GET: Final = "1.2.840.10008.5.1.4.1.2.2.3"
 
 _SUCCESS = 0x0000
 _PENDING = frozenset({0xFF00, 0xFF01})  # PS3.4 Table C.4-1
 # Its last word, PS3.4 Tables C.4-1 and C.4-3, PS3.7 C.5: the others may pass.
 _LAST_WORDS = frozenset({0x0122, 0x0124, 0x0211, 0xA900})
-_RETURN_KEYS = ("PatientID", "IssuerOfPatientID", "PatientName", "PatientBirthDate", "PatientSex")
+PATIENT_KEYS = ("PatientID", "IssuerOfPatientID", "PatientName", "PatientBirthDate", "PatientSex")
 _DEADLINE_SECONDS = 180.0
 _MOST_ANSWERS = 100
 
@@ -100,15 +101,15 @@ class Inquiry:
 
     def patients_of(self, study_uid: str) -> tuple[ArchivedPatient, ...]:
         """Whose study this is, there; empty where the archive has no such study. More than one is its own conflict."""
-        keys = _keys("STUDY", StudyInstanceUID=study_uid)
-        for keyword in _RETURN_KEYS:
+        keys = keys_of("STUDY", StudyInstanceUID=study_uid)
+        for keyword in PATIENT_KEYS:
             setattr(keys, keyword, "")
-        return tuple(self._patient(answer, study_uid) for answer in self._find(keys))
+        return tuple(self._patient(answer, study_uid) for answer in self.find(keys))
 
     def holds(self, result: ResultFile) -> bool:
         """Whether the archive says that it has this object."""
-        answers = self._find(_image_keys(result))
-        if any(_text(answer, "SOPInstanceUID") != result.sop_uid for answer in answers):
+        answers = self.find(_image_keys(result))
+        if any(text_of(answer, "SOPInstanceUID") != result.sop_uid for answer in answers):
             raise self._error("answers with other objects than it was asked for", permanent=True)
         return bool(answers)
 
@@ -134,7 +135,8 @@ class Inquiry:
             return None
         raise self._error(f"has the object and does not give it: C-GET ended with status 0x{status:04X}", status=status)
 
-    def _find(self, keys: Dataset) -> list[Dataset]:
+    def find(self, keys: Dataset, most: int = _MOST_ANSWERS) -> list[Dataset]:
+        """The matches of a request identifier (PS3.4 C.4.1.1.3.1); an archive with more than ``most`` is broken off."""
         try:
             responses = self.association.send_c_find(keys, STUDY_ROOT_FIND)
         except (ValueError, RuntimeError) as error:
@@ -149,8 +151,8 @@ class Inquiry:
             if identifier is None:
                 raise self._broken_off("answers C-FIND with what cannot be read")
             answers.append(identifier)
-            if len(answers) > _MOST_ANSWERS or time.monotonic() > until:
-                raise self._broken_off(f"answers C-FIND without an end: {len(answers)} matches of one UID")
+            if len(answers) > most or time.monotonic() > until:
+                raise self._broken_off(f"answers C-FIND without an end: {len(answers)} matches")
         raise self._error("gives no final answer to C-FIND")
 
     def _get(self, keys: Dataset) -> int:
@@ -168,17 +170,18 @@ class Inquiry:
         raise self._error("gives no final answer to C-GET")
 
     def _patient(self, answer: Dataset, study_uid: str) -> ArchivedPatient:
-        answered = _text(answer, "StudyInstanceUID")
+        answered = text_of(answer, "StudyInstanceUID")
         if answered != study_uid:
             words = "other studies than it was asked for" if answered else "what names no study"
             raise self._error(f"answers with {words}", permanent=bool(answered))
         try:
-            patient = patient_of(answer)
+            archived = archived_patient(answer)
         except UNREADABLE as error:
             raise self._error(f"names a patient who cannot be read: {error}") from error
+        patient = archived.patient
         if not (patient.patient_id or patient.name or patient.birth_date):
             raise self._error("names no patient of the study", permanent=True)
-        return ArchivedPatient(patient, _encoding(answer))
+        return archived
 
     def _status(self, verb: str, response: Dataset) -> int:
         if "Status" not in response:
@@ -205,9 +208,11 @@ class Inquiry:
         return AskError(f"{self.peer} {words}", permanent=permanent, status=status)
 
 
-def _keys(level: str, **keys: str) -> Dataset:
-    """A request identifier (PS3.4 C.4.1.1.3.1). It names no character set: UIDs are all that it matches by."""
+def keys_of(level: str, **keys: str) -> Dataset:
+    """A request identifier (PS3.4 C.4.1.1.3.1). It names a character set only where what it matches by needs one."""
     identifier = Dataset()
+    if not "".join(keys.values()).isascii():
+        identifier.SpecificCharacterSet = "ISO_IR 192"
     identifier.QueryRetrieveLevel = level
     for keyword, value in keys.items():
         setattr(identifier, keyword, value)
@@ -216,10 +221,16 @@ def _keys(level: str, **keys: str) -> Dataset:
 
 def _image_keys(result: ResultFile) -> Dataset:
     uids = {"StudyInstanceUID": result.study_uid, "SeriesInstanceUID": result.series_uid}
-    return _keys("IMAGE", **uids, SOPInstanceUID=result.sop_uid)
+    return keys_of("IMAGE", **uids, SOPInstanceUID=result.sop_uid)
 
 
-def _text(answer: Dataset, keyword: str) -> str:
+def archived_patient(answer: Dataset) -> ArchivedPatient:
+    """Whose it is, by an answer that names its patient. Raises one of UNREADABLE."""
+    return ArchivedPatient(patient_of(answer), _encoding(answer))
+
+
+def text_of(answer: Dataset, keyword: str) -> str:
+    """One attribute of an answer; '' where it is absent or cannot be read."""
     try:
         return str(answer.get(keyword) or "").strip(" \0")
     except UNREADABLE:

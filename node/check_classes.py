@@ -8,6 +8,7 @@ from typing import Final
 
 from dicom_templates.kinds import Item
 from dicom_templates.profile import ReportClass
+from node.ask import STUDY_ROOT_GET, STUDY_ROOT_MOVE
 from node.association import STORAGE_COMMITMENT
 from node.finding import Level
 from node.peer import Peer
@@ -20,7 +21,6 @@ ENCAPSULATED_PDF: Final = "1.2.840.10008.5.1.4.1.1.104.1"
 PARAMETRIC_MAP: Final = "1.2.840.10008.5.1.4.1.1.30"
 PRESENTATION_STATE: Final = "1.2.840.10008.5.1.4.1.1.11.1"
 KEY_OBJECTS: Final = "1.2.840.10008.5.1.4.1.1.88.59"
-STUDY_ROOT_MOVE: Final = "1.2.840.10008.5.1.4.1.2.2.2"
 
 NAMES: Mapping[str, str] = {
     SEG: "Segmentation (SEG)",
@@ -32,6 +32,7 @@ NAMES: Mapping[str, str] = {
     PRESENTATION_STATE: "Grayscale Softcopy Presentation State",
     KEY_OBJECTS: "Key Object Selection (withdrawals)",
     STUDY_ROOT_MOVE: "Study Root MOVE",
+    STUDY_ROOT_GET: "Study Root GET",
     STORAGE_COMMITMENT: "Storage Commitment",
 }
 REPORTS: Mapping[ReportClass, str] = {
@@ -71,7 +72,8 @@ def wanted_results(peer: Peer) -> tuple[Wanted, ...]:
 def wanted_services(peer: Peer) -> Iterator[Wanted]:
     """What the peer's other roles call for; C-FIND and C-GET are tried, not only proposed."""
     if peer.queries:
-        yield Wanted(STUDY_ROOT_MOVE, Level.WARN, "without it, priors could not be fetched from there")
+        verb = STUDY_ROOT_MOVE if peer.retrieve == "move" else STUDY_ROOT_GET
+        yield Wanted(verb, Level.WARN, "without it, priors cannot be fetched from there: see retrieve of this [[peer]]")
     if peer.storage_commitment:
         yield Wanted(STORAGE_COMMITMENT, Level.FAIL, "enable that SOP class, or set storage_commitment = false")
 

@@ -25,6 +25,7 @@ from node.check_classes import (
     wanted_results,
     wanted_services,
 )
+from node.check_priors import check_priors
 from node.check_tls import certificate_at, speaks_tls
 from node.config import Node
 from node.errors import ConfigError, PeerError
@@ -54,7 +55,6 @@ def check_peer(node: Node, peer: Peer) -> Iterator[Finding]:
     bad = Level.FAIL if peer.receives or peer.queries or peer.storage_commitment else Level.WARN
     if not (peer.sends or peer.receives or peer.queries or peer.storage_commitment):
         yield Finding(Level.WARN, subject, "our side: it has no role, so nothing is taken from it or sent to it")
-    yield from _not_yet(peer, subject)
     unreachable = _reach(peer)
     if unreachable:
         yield Finding(bad, subject, unreachable)
@@ -76,13 +76,6 @@ def check_peer(node: Node, peer: Peer) -> Iterator[Finding]:
             association.release()
     if peer.queries:
         yield from _queried(node, peer, subject)
-
-
-def _not_yet(peer: Peer, subject: str) -> Iterator[Finding]:
-    """Roles that the configuration knows and this version does not play to the end."""
-    if peer.queries:
-        words = "queries = true: patients are compared before results are sent, and results verified after; priors are "
-        yield Finding(Level.WARN, subject, words + "not fetched in this version")
 
 
 def answers_as(host: str, port: int, called: str, calling: str) -> bool:
@@ -171,6 +164,7 @@ def _queried(node: Node, peer: Peer, subject: str) -> Iterator[Finding]:
             else:
                 yield Finding(Level.OK, subject, "answers C-FIND for a study that does not exist: there is none")
             yield _fetched_back(inquiry, classes, subject)
+        yield from check_priors(node, peer, subject, TIMEOUT_SECONDS)
     except PeerError as error:
         until = ": until then no result is sent to it" if peer.receives else ""
         mend = f"let {node.ae_title} ask it by Study Root C-FIND, or set queries = false"

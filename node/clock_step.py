@@ -12,11 +12,19 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy import Column, Table, select, update
 
-from node import jobs, lease, outbox
+from node import evidence, jobs, lease, outbox, searches
 from node.commitment import Patience
 from node.config import Config
 from node.database import Database
-from node.schema import commitment_item_table, commitment_table, delivery_table, job_table, study_table
+from node.schema import (
+    commitment_item_table,
+    commitment_table,
+    delivery_table,
+    evidence_table,
+    job_table,
+    search_table,
+    study_table,
+)
 
 log = structlog.get_logger()
 
@@ -44,6 +52,9 @@ def limits(config: Config) -> tuple[Limit, ...]:
         Limit(delivery_table, delivery_table.c.not_before, longest),
         Limit(commitment_table, commitment_table.c.until, commitment),
         Limit(commitment_item_table, commitment_item_table.c.not_before, commitment),
+        Limit(evidence_table, evidence_table.c.not_before, evidence.longest_wait(config.settle) * lease.MOST_JITTER),
+        Limit(search_table, search_table.c.lease_until, searches.lease_seconds(config.priors)),
+        Limit(search_table, search_table.c.not_before, config.priors.again_max_seconds * lease.MOST_JITTER),
     )
 
 

@@ -60,6 +60,8 @@ class Settle(Section):
     """``[settle]``: when a study counts as complete."""
 
     quiet_seconds: Seconds = 60.0
+    evidence_seconds: Seconds = 5.0
+    gap_factor: Annotated[float, Field(ge=1, le=100, description="a number from 1 to 100")] = 3.0
 
 
 class Matching(Section):
@@ -69,6 +71,7 @@ class Matching(Section):
     max_interval_days: Days = 400
     same_timepoint_days: Days = 14
     episode_gap_days: Days = 730
+    fetch_priors: Switch = True
 
     @model_validator(mode="after")
     def _windows_agree(self) -> Self:
@@ -87,7 +90,18 @@ class Matching(Section):
 
     def rules(self) -> MatchingRules:
         """The same numbers as the pure matching takes them."""
-        return MatchingRules(**self.model_dump())
+        return MatchingRules(**self.model_dump(exclude={"fetch_priors"}))
+
+
+class Priors(Section):
+    """``[priors]``: how the baseline of a waiting exam is looked for at peers with ``queries = true``."""
+
+    search_days: Days = 14
+    again_seconds: Seconds = 300.0
+    again_max_seconds: Seconds = 21600.0
+    silence_seconds: Seconds = 900.0
+    total_seconds: Seconds = 14400.0
+    most_studies: Annotated[int, Field(ge=1, le=100, description="a whole number of studies, 1 to 100")] = 8
 
 
 class Scoring(Section):
@@ -168,6 +182,7 @@ class Config(Section):
     ] = ()
     settle: Settle = Settle()
     matching: Matching = Matching()
+    priors: Priors = Priors()
     scoring: Scoring = Scoring()
     results: Results = Results()
     audit: Audit = Audit()
@@ -219,6 +234,11 @@ class Config(Section):
     def peers_receiving(self) -> tuple[Peer, ...]:
         """The peers that results are delivered to."""
         return tuple(peer for peer in self.peers if peer.receives)
+
+    @property
+    def peers_queried(self) -> tuple[Peer, ...]:
+        """The peers that answer questions about what they keep."""
+        return tuple(peer for peer in self.peers if peer.queries)
 
     def in_shadow(self, peer: Peer) -> bool:
         """Whether everything for this peer is computed and kept, and nothing is sent."""

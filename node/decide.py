@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, insert, select
 
-from node import commitment, jobs, outbox
+from node import commitment, jobs, outbox, searches
 from node.database import Database
 from node.errors import NotFound, RestageError
 from node.records import Verb
@@ -42,9 +43,29 @@ def unpair(database: Database, pair_id: int) -> None:
         _decide(connection, Verb.UNPAIR, row.baseline[0], row.restaging[0])
 
 
-def retry_all(database: Database) -> tuple[int, int, int]:
-    """Everything that failed is tried again; how many jobs, deliveries, and deliveries asked for commitment."""
-    return jobs.retry_failed(database), outbox.retry_failed(database), commitment.ask_anew(database)
+@dataclass(frozen=True)
+class Retried:
+    """How many of each are tried again."""
+
+    jobs: int
+    deliveries: int
+    searches: int
+    commitments: int
+
+    @property
+    def told(self) -> str:
+        asked = f"; {self.commitments} that arrived will be asked for commitment again" if self.commitments else ""
+        return f"{self.jobs} jobs, {self.deliveries} deliveries, {self.searches} searches will be tried again{asked}"
+
+
+def retry_all(database: Database) -> Retried:
+    """Everything that failed is tried again."""
+    return Retried(
+        jobs.retry_failed(database),
+        outbox.retry_failed(database),
+        searches.retry_all(database),
+        commitment.ask_anew(database),
+    )
 
 
 def _patient(connection: Connection, study_uid: str) -> tuple[str, str]:

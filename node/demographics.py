@@ -37,11 +37,14 @@ class Comparison:
     differences: tuple[str, ...] = ()
 
 
-def compare(ours: Patient, archived: ArchivedPatient) -> Comparison:
-    """Our result's patient and the archive's. Raises nothing: what is blank or cannot be read is no evidence."""
+def compare(ours: Patient, archived: ArchivedPatient, here: str = "in the result") -> Comparison:
+    """Our patient and the archive's. Raises nothing: what is blank or cannot be read is no evidence.
+
+    ``here``: where our side of a difference stands, in words.
+    """
     found = list(_contradictions(ours, archived))
     if found:
-        words = tuple(f"{name} is '{here}' in the result and '{there}' in the archive" for name, here, there in found)
+        words = tuple(f"{name} is '{one}' {here} and '{other}' in the archive" for name, one, other in found)
         return Comparison(Agreement.MISMATCH, words)
     return Comparison(Agreement.IDENTICAL if ours == archived.patient else Agreement.COMPATIBLE)
 

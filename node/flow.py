@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from node.errors import IllegalMove
-from node.records import CommitmentState, DeliveryState, JobState, PairState, StudyState
+from node.records import CommitmentState, DeliveryState, JobState, PairState, SearchState, StudyState
 
 Table = Mapping[StrEnum, frozenset[StrEnum]]
 
@@ -62,6 +62,14 @@ COMMITMENT: Table = {
     CommitmentState.ASKED: frozenset({CommitmentState.REPORTED, CommitmentState.ENDED}),
     CommitmentState.ENDED: frozenset({CommitmentState.REPORTED}),
     CommitmentState.REPORTED: frozenset(),
+}
+
+# While its exam waits, a search is made again, whatever came of it: what was not there may be there later.
+_SEARCHED = frozenset(SearchState) - {SearchState.DUE, SearchState.CLAIMED}
+SEARCH: Table = {
+    SearchState.DUE: frozenset({SearchState.CLAIMED}),
+    SearchState.CLAIMED: _SEARCHED | {SearchState.DUE},
+    **{state: frozenset({SearchState.CLAIMED}) for state in _SEARCHED},
 }
 
 

@@ -107,3 +107,9 @@ def peers_with_earlier(database: Database, ticket: JobTicket) -> frozenset[str]:
     with database.reading() as connection:
         sent = may_have_arrived(connection, ticket.pair_id)
     return frozenset(peer for peers in sent.values() for peer in peers)
+
+
+def own_series(connection: Connection, study_uid: str) -> frozenset[str]:
+    """The series of a study that results of ours are in, by the ledger."""
+    table = result_table.c
+    return frozenset(connection.execute(select(table.series_uid).where(table.study_uid == study_uid)).scalars())

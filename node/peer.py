@@ -109,6 +109,7 @@ class Peer(Section):
     sends: Switch = False
     receives: Switch = False
     queries: Switch = False
+    retrieve: Annotated[Literal["move", "get"], Field(description='"move" or "get"')] = "move"
     storage_commitment: Switch = False
     calls_from: tuple[Annotated[str, AfterValidator(_check_network)], ...] = Field(
         (), strict=False, description='a list of IP addresses or networks in quotes: "10.1.2.3", "10.1.2.0/24"'

@@ -15,7 +15,6 @@ from typing import cast
 from weakref import WeakKeyDictionary
 
 import structlog
-from pydicom import Dataset
 from pynetdicom import AE, _config, evt
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
@@ -23,6 +22,7 @@ from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # the module makes its names at import
 
+from node import searches
 from node.accepted import STORED_CLASSES, TRANSFER_SYNTAXES
 from node.arrivals import Arrivals
 from node.association import STORAGE_COMMITMENT, SYNTAXES
@@ -30,11 +30,11 @@ from node.audit import Participant, Role, turned_away
 from node.commitment import Patience
 from node.config import Config
 from node.crowd import MOST_CONNECTIONS, crowded, forget_a_lost_connection, limit_pdu_length
-from node.errors import ConfigError, ObjectError, StoreError
+from node.errors import ConfigError
 from node.event_report import Answer, answer_report
 from node.gate import Caller, Gate
 from node.handshake import Handshakes
-from node.objects import Announced, read_facts
+from node.intake import Intake
 from node.peer import Peer, plain_title
 from node.store import Store
 from node.tls import as_server
@@ -45,7 +45,6 @@ log = structlog.get_logger()
 SUCCESS = 0x0000
 NOT_AUTHORIZED = 0x0124  # PS3.7 C.5.14 "Refused: not authorized"
 UNRECOGNIZED_OPERATION = 0x0211  # PS3.7 10.1.4.1.10 and Annex C
-OUT_OF_RESOURCES = 0xA700  # PS3.4 Table B.2-1
 
 _LOCAL_LIMIT_EXCEEDED = (0x02, 0x03, 0x02)  # transient, by the presentation service provider (PS3.8 Table 9-21)
 _CALLING_TITLE_UNKNOWN = (0x01, 0x01, 0x03)  # permanent, by the service user
@@ -178,28 +177,12 @@ class Listener:
         title = event.assoc.requestor.ae_title
         request = cast(C_STORE, event.request)
         if not self._may_store(request, self._peers.get(event.assoc, ())):
-            return self._refused(event, NOT_AUTHORIZED, "this AE title may not store here")
-        encoded = event.encoded_dataset()
-        try:
-            facts = read_facts(encoded, _announced(request))
-            kept = self.store.keep(encoded, facts, title)
-        except ObjectError as error:
-            return self._refused(event, error.status, str(error))
-        except StoreError as error:
-            return self._refused(event, OUT_OF_RESOURCES, str(error))
-        self._arrivals.kept(event.assoc, facts)
-        log.info("object.kept", sop_uid=facts.sop_uid, study_uid=facts.study_uid, peer=title, kept=kept.name)
-        return SUCCESS
+            return self._intake.refuse(event, NOT_AUTHORIZED, "this AE title may not store here", title)
+        return self._intake.take(event, title)
 
-    def _refused(self, event: evt.Event, status: int, comment: str) -> object:
-        """A C-STORE response dataset with status and comment (LO, at most 64 characters)."""
-        title = event.assoc.requestor.ae_title
-        log.warning("object.refused", peer=title, status=f"0x{status:04X}", reason=comment)
-        self._arrivals.refused(event.assoc, comment)
-        response = Dataset()
-        response.Status = status
-        response.ErrorComment = comment[:64]
-        return response
+    @property
+    def _intake(self) -> Intake:
+        return Intake(self.store, self._arrivals)
 
     def _hear(self, event: evt.Event) -> Answer:
         """N-EVENT-REPORT: what a peer says of the objects that this node asked it to keep."""
@@ -213,11 +196,16 @@ class Listener:
         return UNRECOGNIZED_OPERATION, None
 
     def _may_store(self, request: C_STORE, peers: tuple[Peer, ...]) -> bool:
-        """Senders may; an archive that is only queried may as part of a C-MOVE of ours (PS3.7 9.1.1.1)."""
+        """Senders may; an archive that is only queried may as part of a C-MOVE of ours (PS3.7 9.1.1.1).
+
+        The Move Originator is optional, and some archives name themselves: then it counts that we are fetching there.
+        """
         if any(peer.sends for peer in peers):
             return True
-        asked_by_us = str(request.MoveOriginatorApplicationEntityTitle or "") == self.config.node.ae_title
-        return asked_by_us and any(peer.queries for peer in peers)
+        archives = [peer.name for peer in peers if peer.queries]
+        originator = plain_title(str(request.MoveOriginatorApplicationEntityTitle or ""))
+        ours = originator == self.config.node.ae_title
+        return bool(archives) and (ours or searches.is_made(self.store.database, archives))
 
 
 def refuse_taken_ports(config: Config) -> None:
@@ -267,10 +255,6 @@ def _context(uid: str) -> PresentationContext:
     context.abstract_syntax = uid
     context.transfer_syntax = list(TRANSFER_SYNTAXES)
     return context
-
-
-def _announced(request: C_STORE) -> Announced:
-    return Announced(str(request.AffectedSOPClassUID), str(request.AffectedSOPInstanceUID))
 
 
 def _any_title(value: str) -> tuple[bool, str]:

@@ -61,6 +61,20 @@ class CommitmentState(StrEnum):
     ENDED = "ENDED"
 
 
+class SearchState(StrEnum):
+    """A search for the baseline of a waiting exam at one peer, by what came of it last."""
+
+    DUE = "DUE"
+    CLAIMED = "CLAIMED"
+    NO_PRIOR = "NO_PRIOR"
+    OTHER_PATIENT = "OTHER_PATIENT"
+    FETCHED = "FETCHED"
+    PARTLY_FETCHED = "PARTLY_FETCHED"
+    DESTINATION_UNKNOWN = "DESTINATION_UNKNOWN"
+    REFUSED = "REFUSED"
+    UNREACHABLE = "UNREACHABLE"
+
+
 class Task(StrEnum):
     """What a job does with its pair."""
 

@@ -65,6 +65,20 @@ study_table = Table(
     Index("study_by_state", "state"),
 )
 
+# Whether a study is complete, by one kind of evidence, as its objects were at `received_at` (its `last_received_at`
+# then). `verdict`: a node.evidence.Verdict; `reason`: what is missing, in words.
+evidence_table = Table(
+    "evidence",
+    metadata,
+    Column("study_uid", ForeignKey("study.study_uid"), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("received_at", Float, nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("not_before", Float, nullable=False),
+)
+
 # What the headers of a settled study's series say: replaced as a whole when the study settles again.
 series_table = Table(
     "series",
@@ -107,6 +121,30 @@ decision_table = Table(
     Column("restaging_uid", String(64), nullable=False),
     Column("decided_at", Float, nullable=False),
     Column("applied", Boolean, nullable=False),
+)
+
+# A search for the baseline of a waiting exam at one peer. `again`: it is made again by itself; `since`: from when on
+# that is counted. `fetched`: studies that came whole; `partly`: those that did not, with how often a part of them came.
+search_table = Table(
+    "search",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("pair_id", ForeignKey("pair.id"), nullable=False),
+    Column("peer", String(64), nullable=False),
+    Column("state", String(24), nullable=False),
+    Column("token", String(36), nullable=False, default=""),
+    Column("lease_until", Float, nullable=False, default=0.0),
+    Column("not_before", Float, nullable=False, default=0.0),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("again", Boolean, nullable=False),
+    Column("since", Float, nullable=False),
+    Column("reason", Text, nullable=False, default=""),
+    Column("instances", Integer, nullable=False, default=0),
+    Column("fetched", JSON, nullable=False),
+    Column("partly", JSON, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    UniqueConstraint("pair_id", "peer", name="search_once"),
+    Index("search_by_peer", "peer", "state"),
 )
 
 job_table = Table(

@@ -14,12 +14,14 @@ from sqlalchemy import Connection, Row, Table, select
 from node.clinical import current_rows
 from node.database import Database
 from node.due import owners
+from node.evidence import missing
 from node.schema import (
     commitment_item_table,
     delivery_table,
     job_table,
     pair_table,
     result_table,
+    search_table,
     series_table,
     study_table,
 )
@@ -35,8 +37,13 @@ _DELIVERY_WAITS = {
     "CLAIMED": "is being sent",
     "KEPT": "shadow mode: computed and kept, not sent",
 }
-_GOOD = {"PLANNED", "READY", "DONE", "SENT", "VERIFIED", "COMMITTED"}
-_BAD = {"QUARANTINED", "DECLINED", "FAILED", "HELD", "WITHDRAWN"}
+_SEARCH_WAITS = {
+    "DUE": "waits until nothing of the patient is arriving, and the peer can be reached",
+    "CLAIMED": "searching",
+}
+_GOOD = {"PLANNED", "READY", "DONE", "SENT", "VERIFIED", "COMMITTED", "FETCHED"}
+_BAD = {"QUARANTINED", "DECLINED", "FAILED", "HELD", "WITHDRAWN", "OTHER_PATIENT", "DESTINATION_UNKNOWN", "REFUSED"}
+_OF_A_SEARCH = ("id", "peer", "state", "attempts", "instances", "reason")
 
 
 def read_status(database: Database) -> dict[str, Any]:
@@ -47,18 +54,22 @@ def read_status(database: Database) -> dict[str, Any]:
         pairs = _rows(connection, pair_table, pair_table.c.id)
         jobs = _grouped(_rows(connection, job_table, job_table.c.version), "pair_id")
         deliveries = _grouped(_deliveries(connection), "pair_id")
+        lacks = missing(connection)
+        searches = _grouped(_rows(connection, search_table, search_table.c.id), "pair_id")
         clinical = current_rows(connection, owners((*studies, *pairs)))
     patients: dict[tuple[str, str], dict[str, Any]] = {}
     for row in (*studies, *pairs):  # a patient whose exams moved to another one still has what became of their pairs
         patients.setdefault((row.patient_id, row.issuer), _patient(row))
     for row in studies:
         patient = patients[(row.patient_id, row.issuer)]
-        patient["exams"].append(_exam(row, series.get(row.study_uid, [])))
+        exam = {**_exam(row, series.get(row.study_uid, [])), "missing": lacks.get(row.study_uid, [])}
+        patient["exams"].append(exam)
     for key, values in clinical.items():
         patient = patients[(key.patient_id, key.issuer)]
         patient["clinical"] = [_pick(one, ("item", "value", "date", "source")) for one in values]
     for row in pairs:
         one = _pair(row, jobs.get(row.id, []), deliveries.get(row.id, []))
+        one["searches"] = [_pick(search, _OF_A_SEARCH, _SEARCH_WAITS) for search in searches.get(row.id, [])]
         patients[(row.patient_id, row.issuer)]["pairs"].append(one)
     return {"patients": list(patients.values())}
 
@@ -140,6 +151,8 @@ def _patient_tree(patient: dict[str, Any]) -> Tree:
         branch.add(f"[dim]{exam['study_uid']}[/]")
         if exam["reason"]:
             branch.add(escape(exam["reason"]))
+        for lack in exam["missing"]:
+            branch.add(f"[yellow]incomplete[/]: {escape(lack)}")
         for one in exam["series"]:
             if one["role"] == "other":
                 branch.add(f"[dim]{escape(one['description'] or one['series_uid'])}: {escape(one['reason'])}[/]")
@@ -152,6 +165,9 @@ def _add_pair(tree: Tree, pair: dict[str, Any]) -> None:
     branch = tree.add(f"pair {pair['id']}  {_state(pair['state'])}  version {pair['version']}")
     if pair["reason"]:
         branch.add(escape(pair["reason"]))
+    for search in pair["searches"]:
+        what = f"search {search['id']} for its baseline at {escape(search['peer'])}"
+        branch.add(f"{what}  {_state(search['state'])}  {escape(search['reason'])}")
     for job in pair["jobs"]:
         what = f"job {job['id']}  {job['task']}  version {job['version']}"
         branch.add(f"{what}  {_state(job['state'])}  {escape(job['reason'])}")

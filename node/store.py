@@ -114,6 +114,13 @@ class Store:
         )
         return tuple(self._stored(r) for r in rows)
 
+    def holds_series(self, study_uid: str, series_uid: str) -> bool:
+        """Whether any object of a series is here."""
+        table = object_table
+        with self.database.reading() as connection:
+            where = (table.c.study_uid == study_uid) & (table.c.series_uid == series_uid) & table.c.current
+            return connection.execute(select(table.c.id).where(where).limit(1)).first() is not None
+
     def _stored(self, row: Row[Any]) -> StoredObject:
         path = self.folder / row.path
         uids = (row.sop_uid, row.sop_class_uid, row.series_uid, row.study_uid)

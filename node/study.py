@@ -41,6 +41,17 @@ def admit(connection: Connection, facts: ObjectFacts, at: float) -> None:
     connection.execute(update(table).where(table.c.study_uid == facts.study_uid).values(**values))
 
 
+def adopt(connection: Connection, study_uid: str, issuer: str) -> None:
+    """A study whose objects name no issuer was fetched for a patient of one: it is that patient's.
+
+    Only before anything was planned, as where one of its objects names the issuer.
+    """
+    table = study_table
+    unplanned = (table.c.state == StudyState.RECEIVING) & (table.c.generation == 1)
+    nobodys = (table.c.study_uid == study_uid) & (table.c.issuer == "")
+    connection.execute(update(table).where(nobodys & unplanned).values(issuer=issuer))
+
+
 def _ownership(connection: Connection, row: Row[Any], facts: ObjectFacts) -> dict[str, str]:
     """Whose study it is, after this object: what changes in its row.
 

@@ -41,6 +41,7 @@ STATE = {
     "node.database",
     "node.schema",
     "node.due",
+    "node.evidence",
     "node.lease",
     "node.ledger",
     "node.store",
@@ -48,10 +49,13 @@ STATE = {
     "node.jobs",
     "node.outbox",
     "node.commitment",
+    "node.searches",
 }
 STATIONS = {
     "node.receive",
     "node.settle",
+    "node.count",
+    "node.geometry",
     "node.plan",
     "node.work",
     "node.send",
@@ -77,7 +81,10 @@ PLACES: Mapping[str, set[str]] = {
         "node.commit",
         "node.event_report",  # what the listener and node.commit hear, on whichever association it comes
         "node.query",
+        "node.intake",  # one object of a peer: for the listener, and for what a C-GET brings
+        "node.retrieve",
         "node.check_peer",
+        "node.check_priors",
         "node.standin",
     },
     # The phantom plays another party, whose workstation writes a mask: it must not share our templates.

@@ -1,4 +1,4 @@
-"""An archive that can be queried: it keeps what it is sent, and answers C-FIND and C-GET of it as a test wants."""
+"""An archive that can be queried: it keeps what it is sent, and answers C-FIND, C-GET and C-MOVE as a test wants."""
 
 from __future__ import annotations
 
@@ -10,14 +10,25 @@ from typing import Any
 
 from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from pynetdicom import AE, evt
+from pynetdicom import AE, build_context, evt
 from pynetdicom.dimse_primitives import C_FIND
 
-from node.ask import STUDY_ROOT_FIND, STUDY_ROOT_GET
+from node.ask import STUDY_ROOT_FIND, STUDY_ROOT_GET, STUDY_ROOT_MOVE
 from node.association import VERIFICATION
 
 SYNTAXES = [ExplicitVRLittleEndian, ImplicitVRLittleEndian]
 PATIENT = ("SpecificCharacterSet", "PatientID", "IssuerOfPatientID", "PatientName", "PatientBirthDate", "PatientSex")
+
+UIDS = {
+    "STUDY": ("StudyInstanceUID",),
+    "SERIES": ("StudyInstanceUID", "SeriesInstanceUID"),
+    "IMAGE": ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"),
+}
+MORE = {
+    "STUDY": (*PATIENT, "StudyDate", "StudyDescription"),
+    "SERIES": ("Modality", "SeriesDescription", "Manufacturer"),
+    "IMAGE": (),
+}
 
 Answers = Iterator[tuple[int, Dataset | None]]
 Finder = Callable[[evt.Event], Answers]
@@ -25,16 +36,22 @@ Finder = Callable[[evt.Event], Answers]
 
 @dataclass
 class QueryArchive:
-    """Objects by SOP Instance UID. ``find`` and ``get`` take the place of its own answers."""
+    """Objects by SOP Instance UID. ``find``, ``get`` and ``move`` take the place of its own answers.
+
+    ``counts``: it answers with Number of Series Related Instances. ``destinations``: ports of this machine by AE title.
+    """
 
     title: str = "PACS"
     storage: tuple[str, ...] = ()
     offers_find: bool = True
     offers_get: bool = True
     takes_roles: bool = True
+    counts: bool = True
+    destinations: dict[str, int] = field(default_factory=dict)
     objects: dict[str, Dataset] = field(default_factory=dict)
     find: Finder | None = None
     get: Callable[[evt.Event], Iterator[Any]] | None = None
+    move: Callable[[evt.Event], Iterator[Any]] | None = None
     asked: list[str] = field(default_factory=list)
     silence: threading.Event = field(default_factory=threading.Event)
 
@@ -45,6 +62,9 @@ class QueryArchive:
             ae.add_supported_context(STUDY_ROOT_FIND, SYNTAXES)
         if self.offers_get:
             ae.add_supported_context(STUDY_ROOT_GET, SYNTAXES)
+        if self.destinations or self.move:
+            ae.add_supported_context(STUDY_ROOT_MOVE, SYNTAXES)
+            ae.requested_contexts = [build_context(uid, SYNTAXES) for uid in self.storage]
         for uid in self.storage:
             roles = {"scu_role": True, "scp_role": True} if self.takes_roles else {}
             ae.add_supported_context(uid, SYNTAXES, **roles)
@@ -52,6 +72,7 @@ class QueryArchive:
             (evt.EVT_C_STORE, self._keep),
             (evt.EVT_C_FIND, self._find),
             (evt.EVT_C_GET, self._get),
+            (evt.EVT_C_MOVE, self._move),
         ]
         server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
         assert server is not None
@@ -80,13 +101,21 @@ class QueryArchive:
         seen = set()
         for dataset in self._matching(keys):
             answer = answer_of(dataset, keys.QueryRetrieveLevel)
+            if self.counts and keys.QueryRetrieveLevel == "SERIES":
+                of_series = [one for one in self.objects.values() if one.SeriesInstanceUID == dataset.SeriesInstanceUID]
+                answer.NumberOfSeriesRelatedInstances = len(of_series)
             if (found := str(answer)) not in seen:
                 seen.add(found)
                 yield 0xFF00, answer
 
     def _matching(self, keys: Dataset) -> list[Dataset]:
-        unique = [k for k in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID") if keys.get(k)]
-        return [one for one in self.objects.values() if all(one[k].value == keys[k].value for k in unique)]
+        unique = [k for k in (*UIDS["IMAGE"], "PatientID") if keys.get(k)]
+        first, _, last = keys.get("StudyDate", "").partition("-")
+        return [
+            one
+            for one in self.objects.values()
+            if all(one[k].value == keys[k].value for k in unique) and first <= one.StudyDate <= (last or "9")
+        ]
 
     def _get(self, event: evt.Event) -> Iterator[Any]:
         if self.get:
@@ -97,13 +126,26 @@ class QueryArchive:
         for dataset in matching:
             yield 0xFF00, dataset
 
+    def _move(self, event: evt.Event) -> Iterator[Any]:
+        if self.move:
+            yield from self.move(event)
+            return
+        port = self.destinations.get(event.move_destination)
+        if port is None:
+            yield None, None
+            return
+        matching = self._matching(event.identifier)
+        yield "127.0.0.1", port
+        yield len(matching)
+        for dataset in matching:
+            yield 0xFF00, dataset
+
 
 def answer_of(dataset: Dataset, level: str = "STUDY") -> Dataset:
     """What an archive that holds this object answers at a level."""
     answer = Dataset()
     answer.QueryRetrieveLevel = level
-    uids = ("StudyInstanceUID",) if level == "STUDY" else ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
-    for keyword in (*uids, *(PATIENT if level == "STUDY" else ())):
+    for keyword in (*UIDS[level], *MORE[level]):
         if keyword in dataset:
             setattr(answer, keyword, dataset[keyword].value)
     return answer

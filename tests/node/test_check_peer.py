@@ -159,7 +159,7 @@ def queried() -> Iterator[Callable[..., int]]:
     archives: list[QueryArchive] = []
 
     def start(**changes: object) -> int:
-        archives.append(QueryArchive(storage=RESULT_CLASSES, **changes))  # type: ignore[arg-type]  # as the test says
+        archives.append(QueryArchive(**{"storage": RESULT_CLASSES, **changes}))  # type: ignore[arg-type]  # as asked
         return archives[-1].open()
 
     yield start
@@ -172,10 +172,33 @@ def test_a_queried_peer_is_really_asked(queried: Callable[..., int]) -> None:
     assert (Level.OK, "answers C-FIND for a study that does not exist: there is none") in findings
     assert (Level.OK, "gives back what it was sent by C-GET, so results are verified") in findings
     assert [message for level, message in findings if level is not Level.OK] == [
-        "queries = true: patients are compared before results are sent, and results verified after; "
-        "priors are not fetched in this version",
-        "their side does not take Study Root MOVE; without it, priors could not be fetched from there",
+        "their side does not take Study Root MOVE; without it, priors cannot be fetched from there: see retrieve of "
+        "this [[peer]]",
     ]
+
+
+def test_a_peer_that_knows_this_node_as_a_destination_or_does_not_say_is_told_apart(
+    queried: Callable[..., int],
+) -> None:
+    findings = found(peer(queried(destinations={"RESTAGE": 104}), queries=True))
+    (said,) = [(level, message) for level, message in findings if "C-MOVE" in message]
+    assert said[0] is Level.OK
+    assert "whether it knows RESTAGE as a destination it says only of a study that it has" in said[1]
+    findings = found(peer(queried(destinations={"OTHER": 104}), queries=True))
+    (said,) = [(level, message) for level, message in findings if "C-MOVE" in message]
+    assert said[0] is Level.WARN
+    assert "does not know RESTAGE as a move destination (C-MOVE status 0xA801): add RESTAGE there" in said[1]
+
+
+def test_a_peer_from_which_priors_are_got_must_give_images(queried: Callable[..., int]) -> None:
+    def by_get(port: int) -> list[tuple[Level, str]]:
+        pacs = Peer(name="pacs", ae_title="PACS", host="127.0.0.1", port=port, queries=True, retrieve="get")
+        return found(pacs)
+
+    with_images = by_get(queried(storage=(*RESULT_CLASSES, "1.2.840.10008.5.1.4.1.1.4")))
+    assert (Level.OK, "gives MR images by C-GET, so priors can be fetched") in with_images
+    warned = "\n".join(message for level, message in by_get(queried()) if level is Level.WARN)
+    assert 'does not give MR images by C-GET: enable it there, or set retrieve = "move"' in warned
 
 
 def test_a_peer_without_c_get_is_told_that_presence_is_all_that_is_verified(queried: Callable[..., int]) -> None:

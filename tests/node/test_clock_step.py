@@ -6,14 +6,22 @@ import time
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Column, update
+from sqlalchemy import Column, insert, update
 
 from node import commitment, outbox
 from node.clock_step import Limit, bring_back, limits
 from node.commitment import Due
 from node.config import Config
 from node.jobs import LONGEST_RETRY_SECONDS
-from node.schema import commitment_item_table, commitment_table, delivery_table, job_table, study_table
+from node.schema import (
+    commitment_item_table,
+    commitment_table,
+    delivery_table,
+    evidence_table,
+    job_table,
+    search_table,
+    study_table,
+)
 from tests.dicom_files import BASELINE, t2_axial
 from tests.node.conftest import Bench, result
 
@@ -24,12 +32,17 @@ TIMES = [(one.table.name, one.column.name) for one in RULES]
 
 @pytest.fixture
 def filled(bench: Bench) -> Bench:
-    """One study, one job and one delivery that its destination is asked about."""
+    """One study with evidence, one job, one delivery that its destination is asked about, and one search."""
     bench.receive(t2_axial(BASELINE)[0])
-    bench.done_job([result(path=Path("results/x/report.dcm"))])
+    pair_id = bench.done_job([result(path=Path("results/x/report.dcm"))])
     (parcel,) = outbox.claim(bench.database, "pacs")
     outbox.sent(bench.database, parcel, 0)
     assert commitment.ask(bench.database, Due("pacs"), "PACS")
+    search = {"pair_id": pair_id, "peer": "pacs", "state": "DUE", "again": True, "since": 0.0, "updated_at": 0.0}
+    with bench.database.transaction() as connection:
+        found = {"verdict": "open", "reason": "", "attempts": 1, "received_at": 0.0, "not_before": 0.0}
+        connection.execute(insert(evidence_table).values(study_uid=BASELINE.uid, kind="counts", **found))
+        connection.execute(insert(search_table).values(**search, fetched=[], partly={}))
     return bench
 
 
@@ -44,7 +57,15 @@ def value_of(bench: Bench, column: Column[float]) -> float:
 
 
 def test_every_time_that_something_waits_for_has_a_limit() -> None:
-    tables = (study_table, job_table, delivery_table, commitment_table, commitment_item_table)
+    tables = (
+        study_table,
+        job_table,
+        delivery_table,
+        commitment_table,
+        commitment_item_table,
+        search_table,
+        evidence_table,
+    )
     waits = {
         (table.name, column.name)
         for table in tables

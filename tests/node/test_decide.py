@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from node import decide, jobs
+from node.decide import Retried
 from node.errors import JobError, NotFound, RestageError
 from node.schema import decision_table
 from tests.dicom_files import BASELINE, RESTAGING, exam, of_other_patient, t2_axial
@@ -67,7 +68,7 @@ def test_only_a_pair_with_two_exams_can_be_taken_apart(bench: Bench) -> None:
 
 
 def test_everything_that_failed_is_tried_again(bench: Bench) -> None:
-    assert decide.retry_all(bench.database) == (0, 0, 0)
+    assert decide.retry_all(bench.database) == Retried(0, 0, 0, 0)
     bench.put_job(bench.make_pair())
     jobs.fail(bench.database, bench.claim().claim, JobError("broken", permanent=True))
-    assert decide.retry_all(bench.database) == (1, 0, 0)
+    assert decide.retry_all(bench.database) == Retried(1, 0, 0, 0)

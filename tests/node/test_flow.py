@@ -7,14 +7,15 @@ from enum import StrEnum
 import pytest
 
 from node.errors import IllegalMove
-from node.flow import DELIVERY, JOB, PAIR, STUDY, Table, move, sources
-from node.records import DeliveryState, JobState, PairState, StudyState
+from node.flow import DELIVERY, JOB, PAIR, SEARCH, STUDY, Table, move, sources
+from node.records import DeliveryState, JobState, PairState, SearchState, StudyState
 
 CYCLES: list[tuple[Table, type[StrEnum]]] = [
     (STUDY, StudyState),
     (PAIR, PairState),
     (JOB, JobState),
     (DELIVERY, DeliveryState),
+    (SEARCH, SearchState),
 ]
 MOVES = [(table, here, there) for table, states in CYCLES for here in states for there in states if here is not there]
 LEGAL = [one for one in MOVES if one[2] in one[0][one[1]]]

@@ -224,10 +224,16 @@ def test_the_status_is_one_json_document(restage: Restage, config: Path, held: B
     assert "READY" in restage("status", "--config", config).out
 
 
+def test_a_search_that_is_not_there_cannot_be_made_again(restage: Restage, config: Path, held: Bench) -> None:
+    ran = restage("retry", "--search", 7, "--config", config)
+    assert ran.code == 1
+    assert "there is no search 7" in ran.err
+
+
 def test_retry_says_how_much_is_tried_again(restage: Restage, config: Path, held: Bench) -> None:
     ran = restage("retry", "--config", config)
     assert ran.code == 0
-    assert "0 jobs and 0 deliveries" in ran.out
+    assert "0 jobs, 0 deliveries, 0 searches" in ran.out
 
 
 def test_retry_of_what_has_not_failed_says_so(restage: Restage, config: Path, held: Bench) -> None:

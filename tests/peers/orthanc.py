@@ -70,6 +70,11 @@ class Orthanc:
         with urllib.request.urlopen(request, timeout=30):
             pass
 
+    def forget_modality(self, title: str) -> None:
+        """Take back :meth:`know`."""
+        if title.lower() in self.get("/modalities"):
+            self._delete(f"/modalities/{title.lower()}")
+
     def clear(self) -> None:
         """Delete everything."""
         for one in self.get("/patients"):

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import socket
-import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,9 +28,9 @@ from node.standin import send_files
 from node.store import Store
 from node.verify import verify_sent
 from tests.node.conftest import Bench, configured, peer
+from tests.peers.dcmqrscp import running_dcmqrscp
 from tests.peers.orthanc import TITLE, Orthanc, running_orthanc
 from tests.peers.scored import ScoredPair
-from tests.programs import program
 from tests.running_node import NODE_TITLE, QUICK_SCORING, SENDER_TITLE, Destination, free_port, running_node
 
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(400)]
@@ -233,41 +230,6 @@ def test_restage_check_finds_that_orthanc_can_be_queried(orthanc: Orthanc, node_
     messages = [finding.message for finding in findings if finding.level is Level.OK]
     assert "answers C-FIND for a study that does not exist: there is none" in messages
     assert "gives back what it was sent by C-GET, so results are verified" in messages
-
-
-@contextmanager
-def running_dcmqrscp(folder: Path, port: int, *, get: bool = True) -> Iterator[None]:
-    """DCMTK's archive on a folder of its own; without C-GET where a test wants."""
-    (folder / "archive").mkdir()
-    (folder / "dcmqrscp.cfg").write_text(
-        f"NetworkTCPPort = {port}\nMaxPDUSize = 16384\nMaxAssociations = 16\nHostTable BEGIN\nHostTable END\n"
-        f"VendorTable BEGIN\nVendorTable END\nAETable BEGIN\nDCMQRSCP {folder / 'archive'} RW (200, 1024mb) ANY\n"
-        "AETable END\n"
-    )
-    command = [
-        str(program("dcmqrscp", "dcmtk")),
-        "-c",
-        str(folder / "dcmqrscp.cfg"),
-        *([] if get else ["--disable-get"]),
-    ]
-    process = subprocess.Popen(command)
-    try:
-        _wait_for(port)
-        yield
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def _wait_for(port: int) -> None:
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        except OSError:
-            assert time.monotonic() < deadline, "dcmqrscp did not start"
-            time.sleep(0.1)
 
 
 @pytest.mark.parametrize("get", [True, False])
