@@ -19,11 +19,17 @@ from rich.console import Console
 from rich.markup import escape
 
 from dicom_templates.kinds import Item
-from node import calibrate_command, clinical_commands, evaluate_command, fsck_command, pseudonym_command
-from node.config import Config, load_config
+from node import (
+    calibrate_command,
+    clinical_commands,
+    decision_commands,
+    evaluate_command,
+    fsck_command,
+    pseudonym_command,
+)
+from node.command import DEFAULT_CONFIG, ConfigOption, configured
+from node.config import Config
 from node.errors import ConfigError, RestageError
-from node.logs import configure_logs
-from node.pseudonym import Pseudonyms
 from pipelines.contract import InputUnfit
 
 # What only some verbs need (torch, MONAI, highdicom: seconds of import and 0.4 GB) is imported where they run:
@@ -41,13 +47,14 @@ app = typer.Typer(
 app.add_typer(clinical_commands.app, name="clinical")
 app.command()(evaluate_command.evaluate)
 app.command()(calibrate_command.calibrate)
+app.command()(decision_commands.retry)
+app.command()(decision_commands.pair)
+app.command()(decision_commands.unpair)
 app.command()(fsck_command.fsck)
 app.command()(pseudonym_command.pseudonym)
 console = Console()
 errors = Console(stderr=True, soft_wrap=True, highlight=False)
 
-ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The node's config.toml.", metavar="FILE")]
-DEFAULT_CONFIG = Path("config.toml")
 _REPORT_HELP = "Rates, overlap, oracle and pictures, in DIR/report; without --patients of the cohort there."
 _PROCESSES_HELP = "Processes; unless told one per core, at most 4, for 10 patients each. They change no byte."
 _SITES_HELP = "Hospitals: A, B, C unless told; D has patients only where it is named."
@@ -64,7 +71,7 @@ def serve(
     """Run the node: listener, clock, sender and a scoring worker. One command is enough."""
     from node.app import serve as run
 
-    run(_configured(config), config.resolve(), with_worker=worker)
+    run(configured(config), config.resolve(), with_worker=worker)
 
 
 @app.command()
@@ -75,7 +82,7 @@ def work(
     """Run one more scoring worker beside a node that serves."""
     from node.app import work as run
 
-    run(_configured(config), config.resolve(), parent=parent)
+    run(configured(config), config.resolve(), parent=parent)
 
 
 @app.command()
@@ -85,7 +92,7 @@ def check(config: ConfigOption = DEFAULT_CONFIG) -> None:
     from node.check import render
 
     findings = []
-    for finding in findings_of(_configured(config)):
+    for finding in findings_of(configured(config)):
         console.print(render(finding))
         findings.append(finding)
     if any(finding.failed for finding in findings):
@@ -101,67 +108,12 @@ def status(
     from node.app import opened
     from node.status import read_status, render_status
 
-    with opened(_configured(config)) as (database, _):
+    with opened(configured(config)) as (database, _):
         found = read_status(database)
     if as_json:
         typer.echo(json.dumps(found, indent=1))
     else:
         console.print(render_status(found))
-
-
-@app.command()
-def retry(
-    config: ConfigOption = DEFAULT_CONFIG,
-    job: Annotated[int | None, typer.Option(help="Number of one failed job.")] = None,
-    delivery: Annotated[int | None, typer.Option(help="Number of one failed or held delivery.")] = None,
-    search: Annotated[int | None, typer.Option(help="Number of one search for priors.")] = None,
-) -> None:
-    """Try again what failed: one job, one delivery, one search for priors, or, without options, everything.
-
-    A delivery that is held, because the archive has its study under another patient, is sent only when it is named.
-    """
-    from node import jobs, outbox, searches
-    from node.app import opened
-    from node.decide import retry_all
-
-    with opened(_configured(config)) as (database, _):
-        if job is not None:
-            jobs.retry(database, job)
-        if delivery is not None:
-            outbox.retry(database, delivery)
-        if search is not None:
-            searches.retry(database, search)
-        if job is None and delivery is None and search is None:
-            console.print(retry_all(database).told)
-
-
-@app.command()
-def pair(
-    baseline: Annotated[str, typer.Argument(help="Study Instance UID of the baseline exam.")],
-    restaging: Annotated[str, typer.Argument(help="Study Instance UID of the restaging exam.")],
-    config: ConfigOption = DEFAULT_CONFIG,
-) -> None:
-    """Pair two exams by your own decision, whatever dates, names or words say."""
-    from node.app import opened
-    from node.decide import pair as decide
-
-    with opened(_configured(config)) as (database, _):
-        decide(database, baseline, restaging)
-    console.print("noted: the running node plans it within seconds")
-
-
-@app.command()
-def unpair(
-    pair_number: Annotated[int, typer.Argument(metavar="PAIR", help="Number of the pair, from `restage status`.")],
-    config: ConfigOption = DEFAULT_CONFIG,
-) -> None:
-    """Take a pair apart: nothing more of it is scored or sent, and what was sent is withdrawn."""
-    from node.app import opened
-    from node.decide import unpair as decide
-
-    with opened(_configured(config)) as (database, _):
-        decide(database, pair_number)
-    console.print("noted: the running node plans it within seconds")
 
 
 @app.command()
@@ -186,7 +138,7 @@ def score(
         items = frozenset(Item(name.strip()) for name in objects.split(","))
     except ValueError as error:
         raise typer.BadParameter(f"--objects: {error}; allowed: {', '.join(Item)}") from error
-    settings = _configured(config) if config else Config()
+    settings = configured(config) if config else Config()
     scoring = settings.scoring
     try:
         with console.status("loading models"):
@@ -210,7 +162,7 @@ def classify(
     """What each series is: role, b-values, confidence and reason; what is no DICOM is named."""
     from node.classified import classify_folder, render_classified
 
-    found = classify_folder(folder, _configured(config).site_rules if config else ())
+    found = classify_folder(folder, configured(config).site_rules if config else ())
     if as_json:
         typer.echo(json.dumps([role.as_json() for role in found.roles], indent=1))
     else:
@@ -320,12 +272,6 @@ def _refuse_options(context: typer.Context, names: Sequence[str]) -> None:
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":
             raise typer.BadParameter(f"--{name} says what is written, and --report without --patients writes no cohort")
-
-
-def _configured(path: Path) -> Config:
-    config = load_config(path)
-    configure_logs(config.logs, Pseudonyms(config.node.data_dir))
-    return config
 
 
 def main() -> None:

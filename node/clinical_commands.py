@@ -9,17 +9,13 @@ from typing import Annotated, Any
 
 import typer
 
-from node.config import Config, load_config
+from node.command import DEFAULT_CONFIG, ConfigOption, configured
 from node.errors import NotFound
-from node.logs import configure_logs
-from node.pseudonym import Pseudonyms
 
 # What opens the database is imported where it is needed, as in node.__main__.
 
 app = typer.Typer(help="Clinical values: CEA, stages, therapy, pathology.", no_args_is_help=True)
 
-ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The node's config.toml.", metavar="FILE")]
-DEFAULT_CONFIG = Path("config.toml")
 SHOWN = 20  # patients or replaced values that are named one by one
 
 
@@ -33,7 +29,7 @@ def import_(
     from node.clinical import import_values
     from node.clinical_file import counted, read_table
 
-    settings = _configured(config)
+    settings = configured(config)
     values = read_table(file, date.today())
     with opened(settings) as (database, _):
         done = import_values(database, values)
@@ -61,7 +57,7 @@ def show(
     from node.clinical import rows_of
     from node.clinical_retraction import retracted
 
-    with opened(_configured(config)) as (database, _), database.reading() as connection:
+    with opened(configured(config)) as (database, _), database.reading() as connection:
         rows = rows_of(connection, patient_id)
     if not rows:
         raise NotFound(f"no clinical value of patient {patient_id!r} was ever imported")
@@ -94,7 +90,7 @@ def retract(
         named = Named(patient_id, item, read_day(on) if on else None, issuer)
     except ClinicalUnfit as unfit:
         raise typer.BadParameter(f"--date: {unfit}") from unfit
-    with opened(_configured(config)) as (database, _):
+    with opened(configured(config)) as (database, _):
         rows = retract(database, named)
     typer.echo(f"{counted(len(rows), 'value')} of patient {patient_id} taken back:")
     for row in rows:
@@ -114,9 +110,3 @@ def _cells(row: Any, gone: Collection[int]) -> tuple[str, ...]:
     at = datetime.fromtimestamp(row.imported_at, UTC).strftime("%Y-%m-%d %H:%M:%S")
     fate = "" if row.current else "retracted" if row.id in gone else "replaced"
     return (row.item, row.value, row.date, row.source, at, row.issuer, fate)
-
-
-def _configured(path: Path) -> Config:
-    config = load_config(path)
-    configure_logs(config.logs, Pseudonyms(config.node.data_dir))
-    return config

@@ -9,15 +9,16 @@ from typing import Annotated
 
 import typer
 
+from node.command import DEFAULT_CONFIG, ConfigOption, configured
+
 # What loads SQLAlchemy is imported where it runs, as in node.__main__.
 
 ATTENTION = 1
-_CONFIG_HELP = "The node's config.toml."
 _REPAIR_HELP = "Index what has no row, set aside what is damaged, remove what nobody needs."
 
 
 def fsck(
-    config: Annotated[Path, typer.Option("--config", "-c", help=_CONFIG_HELP, metavar="FILE")] = Path("config.toml"),
+    config: ConfigOption = DEFAULT_CONFIG,
     repair: Annotated[bool, typer.Option("--repair", help=_REPAIR_HELP)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Plain data for programs.")] = False,
 ) -> None:
@@ -27,10 +28,9 @@ def fsck(
     """
     from node import fsck as check
     from node.app import opened
-    from node.config import load_config
     from node.progress import bar
 
-    read = load_config(config)
+    read = configured(config)
     with opened(read) as (_, store):
         store.prepare_folders()
         with nullcontext(check.unheard) if as_json else bar("files") as advance:

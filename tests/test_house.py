@@ -144,6 +144,8 @@ PLACES: Mapping[str, set[str]] = {
         "node.clinical_commands",
         "node.evaluate_command",
         "node.fsck_command",
+        "node.decision_commands",
+        "node.command",
         "node.pseudonym_command",
     },
     "rich": {"node.__main__", "node.check", "node.classified", "node.demo", "node.progress", "node.status"},
@@ -158,6 +160,7 @@ LATE_IMPORTS: Mapping[str, str] = {
     "node.clinical_commands": "as node.__main__, of which it is a part",
     "node.calibrate_command": "as node.__main__, of which it is a part",
     "node.fsck_command": "as node.__main__, of which it is a part",
+    "node.decision_commands": "as node.__main__, of which it is a part",
     "node.evaluate_command": "as node.__main__, of which it is a part",
     "node.app": "the worker alone pays for torch, and it is started from here",
 }
