@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,10 +20,6 @@ class SentPatient:
     patient_id: str
     baseline: Sequence[Path]
     restaging: Sequence[Path]
-
-    @property
-    def exams(self) -> Mapping[str, Sequence[Path]]:
-        return {"baseline": self.baseline, "restaging": self.restaging}
 
 
 @pytest.fixture(scope="session")

@@ -10,14 +10,13 @@ from pathlib import Path
 import pytest
 
 from node.standin import Archive
-from pipelines.phantom.cohort import write_patient
+from tests.faults.conftest import SentPatient
 from tests.faults.sender import Sender
 from tests.programs import program
 from tests.running_node import QUICK_SCORING, Destination, free_port, images, started, write_config
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 
-SEED = 915
 OBJECTS = 4
 HOUR = 3600
 SOURCE = Path(__file__).parent / "stepped_clock.c"
@@ -35,10 +34,8 @@ def stepped_clock(folder: Path, file: Path) -> Iterator[None]:
         yield
 
 
-def test_a_clock_that_jumps_back_and_forth_delays_and_doubles_nothing(tmp_path: Path) -> None:
-    folder = tmp_path / "patients"
-    patient = folder / write_patient(folder, SEED, 0).patient_id
-    baseline, restaging = (sorted((patient / exam).glob("*.dcm")) for exam in ("baseline", "restaging"))
+def test_a_clock_that_jumps_back_and_forth_delays_and_doubles_nothing(tmp_path: Path, patient: SentPatient) -> None:
+    baseline, restaging = patient.baseline, patient.restaging
     archive = Archive(tmp_path / "archive", "ARCHIVE")
     destination = Destination("archive", "ARCHIVE", archive.open())
     port, clock = free_port(), tmp_path / "clock"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from node.standin import Archive, send_files
-from pipelines.phantom.cohort import write_patient
+from tests.faults.conftest import SentPatient
 from tests.running_node import (
     NODE_TITLE,
     QUICK_SCORING,
@@ -21,18 +21,13 @@ from tests.running_node import (
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(400)]
 
-SEED = 910
 OBJECTS = 4
 
 
 @pytest.fixture(scope="module")
-def patient(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("patient")
-    return folder / write_patient(folder, SEED, 0).patient_id
-
-
-@pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory, patient: Path) -> Iterator[tuple[RunningNode, int, Archive, Path]]:
+def node(
+    tmp_path_factory: pytest.TempPathFactory, patient: SentPatient
+) -> Iterator[tuple[RunningNode, int, Archive, Path]]:
     """One pair scored, for a dead destination, a refusing one and a healthy one."""
     folder = tmp_path_factory.mktemp("faults")
     refusing = Archive(folder / "refusing", "REFUSING", answer=lambda _: 0xC123)
@@ -45,8 +40,7 @@ def node(tmp_path_factory: pytest.TempPathFactory, patient: Path) -> Iterator[tu
     ]
     extra = f"[results]\nphantom_scores = true\nretry_seconds = 1\nretry_max_seconds = 2\n{QUICK_SCORING}"
     with running_node(folder / "node", destinations, extra) as running:
-        for exam in ("baseline", "restaging"):
-            paths = sorted((patient / exam).glob("*.dcm"))
+        for paths in (patient.baseline, patient.restaging):
             send_files(paths, "127.0.0.1", running.port, called=NODE_TITLE, calling=SENDER_TITLE)
         assert healthy.wait_for(OBJECTS, 120), "a dead destination must not hold up the others"
         yield running, dead_port, refusing, folder

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.phantom.cohort import write_patient
+from tests.faults.conftest import SentPatient
 from tests.faults.sender import Sender
 from tests.faults.trace import COMMAND, durable_at_answers
 from tests.programs import program
@@ -18,14 +18,7 @@ from tests.running_node import free_port, images, started, write_config
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 
-SEED = 912
 IMAGES = 40
-
-
-@pytest.fixture(scope="module")
-def patient(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("patient")
-    return folder / write_patient(folder, SEED, 0).patient_id
 
 
 def stored(folder: Path) -> set[Path]:
@@ -33,10 +26,10 @@ def stored(folder: Path) -> set[Path]:
 
 
 def test_at_every_success_as_many_objects_are_durable_and_they_are_enough_to_go_on_with(
-    tmp_path: Path, patient: Path
+    tmp_path: Path, patient: SentPatient
 ) -> None:
     strace = program("strace", "strace")
-    paths = sorted((patient / "baseline").glob("*.dcm"))[:IMAGES]
+    paths = patient.baseline[:IMAGES]
     port, trace = free_port(), tmp_path / "trace.txt"
     write_config(tmp_path / "node", port)
     under = [str(strace), *COMMAND, f"--output={trace}"]

@@ -5,18 +5,19 @@ strace makes them fail, thread by thread: each association meets some failures i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from pipelines.phantom.cohort import write_patient
+from tests.faults.conftest import SentPatient
 from tests.faults.sender import Sender
 from tests.programs import program
 from tests.running_node import free_port, images, started, write_config
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(200)]
 
-SEED, IMAGES = 914, 30
+IMAGES = 30
 TRIES = 3  # of a PACS that sends again what was not taken
 OUT_OF_RESOURCES = "Refused: OutOfResources"  # 0xA7xx: the sender is to try again (PS3.4 Table B.2-1)
 # Which calls of a thread: later than those that a start needs, and some of an association's.
@@ -30,16 +31,14 @@ FAILURES = {
 }
 
 
-@pytest.fixture(scope="module")
-def sent(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    folder = tmp_path_factory.mktemp("patient")
-    patient = folder / write_patient(folder, SEED, 0).patient_id
-    return sorted((patient / "baseline").glob("*.dcm"))[:IMAGES]
+@pytest.fixture
+def sent(patient: SentPatient) -> Sequence[Path]:
+    return patient.baseline[:IMAGES]
 
 
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
 def test_the_sender_is_told_to_come_back_and_everything_is_kept_in_the_end(
-    tmp_path: Path, sent: list[Path], failure: str
+    tmp_path: Path, sent: Sequence[Path], failure: str
 ) -> None:
     call = failure.partition(":")[0]
     under = [str(program("strace", "strace")), "--follow-forks", "--seccomp-bpf", f"--trace={call}"]

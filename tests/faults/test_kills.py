@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from node.standin import Archive, send_files
-from pipelines.phantom.cohort import write_patient
+from tests.faults.conftest import SentPatient
 from tests.running_node import (
     NODE_TITLE,
     QUICK_SCORING,
@@ -25,29 +26,17 @@ from tests.running_node import (
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(400)]
 
-SEED = 911
 
-
-@pytest.fixture(scope="module")
-def patient(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("patient")
-    return folder / write_patient(folder, SEED, 0).patient_id
-
-
-def exam(patient: Path, name: str) -> list[Path]:
-    return sorted((patient / name).glob("*.dcm"))
-
-
-def send(node: RunningNode, paths: list[Path]) -> None:
+def send(node: RunningNode, paths: Sequence[Path]) -> None:
     send_files(paths, "127.0.0.1", node.port, called=NODE_TITLE, calling=SENDER_TITLE)
 
 
-def test_every_acknowledged_image_survives_a_kill_and_the_node_goes_on(tmp_path: Path, patient: Path) -> None:
+def test_every_acknowledged_image_survives_a_kill_and_the_node_goes_on(tmp_path: Path, patient: SentPatient) -> None:
     archive = Archive(tmp_path / "archive", "ARCHIVE")
     destination = Destination("archive", "ARCHIVE", archive.open())
     port = free_port()
     write_config(tmp_path / "node", port, [destination], f"[results]\nphantom_scores = true\n{QUICK_SCORING}")
-    baseline, restaging = exam(patient, "baseline"), exam(patient, "restaging")
+    baseline, restaging = patient.baseline, patient.restaging
     try:
         with started(tmp_path / "node", port, worker=False) as node:
             send(node, baseline)
@@ -60,8 +49,8 @@ def test_every_acknowledged_image_survives_a_kill_and_the_node_goes_on(tmp_path:
         archive.close()
 
 
-def test_an_image_whose_index_row_was_lost_is_found_again_at_start(tmp_path: Path, patient: Path) -> None:
-    baseline = exam(patient, "baseline")
+def test_an_image_whose_index_row_was_lost_is_found_again_at_start(tmp_path: Path, patient: SentPatient) -> None:
+    baseline = patient.baseline
     port = free_port()
     write_config(tmp_path / "node", port)
     with started(tmp_path / "node", port, worker=False) as node:
@@ -72,14 +61,14 @@ def test_an_image_whose_index_row_was_lost_is_found_again_at_start(tmp_path: Pat
         node.wait_until(lambda s: images(s) == len(baseline), 60)
 
 
-def test_a_killed_worker_is_replaced_and_its_job_done_once(tmp_path: Path, patient: Path) -> None:
+def test_a_killed_worker_is_replaced_and_its_job_done_once(tmp_path: Path, patient: SentPatient) -> None:
     archive = Archive(tmp_path / "archive", "ARCHIVE")
     destination = Destination("archive", "ARCHIVE", archive.open())
     extra = f"[results]\nphantom_scores = true\n{QUICK_SCORING}lease_seconds = 4"
     try:
         with running_node(tmp_path / "node", [destination], extra) as node:
-            send(node, exam(patient, "baseline"))
-            send(node, exam(patient, "restaging"))
+            send(node, patient.baseline)
+            send(node, patient.restaging)
             node.wait_until(lambda s: _job_states(s) == ["CLAIMED"], 60)
             for pid in node.workers:
                 os.kill(pid, signal.SIGKILL)
