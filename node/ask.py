@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from io import BytesIO
 from typing import Final
 
@@ -19,14 +19,17 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import build_role, evt
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.dsutils import encode
 
 from node.association import ANSWER_SECONDS, CONNECT_SECONDS, associate, entity
+from node.audit import Participant, Queried, Role, queried
 from node.config import Config
 from node.demographics import ArchivedPatient
 from node.errors import AskError, PeerError
 from node.objects import UNREADABLE, patient_of
 from node.peer import Peer
 from node.records import ResultFile
+from node.trail import Trail
 
 STUDY_ROOT_FIND: Final = "1.2.840.10008.5.1.4.1.2.2.1"
 STUDY_ROOT_MOVE: Final = "1.2.840.10008.5.1.4.1.2.2.2"
@@ -48,13 +51,14 @@ def whom_to_ask(config: Config, peer: Peer) -> Peer | None:
 
 @contextmanager
 def asking(
-    our_title: str, peer: Peer, sop_class_uids: Sequence[str] = (), seconds: float = ANSWER_SECONDS
+    us: Trail, peer: Peer, sop_class_uids: Sequence[str] = (), seconds: float = ANSWER_SECONDS
 ) -> Iterator[Inquiry]:
-    """An association to ask over. ``sop_class_uids``: of what is to be fetched, for which we are SCP (PS3.7 D.3.3.4).
+    """An association to ask over. ``us``: who asks, and where that is audited.
 
-    ``seconds``: the time limit of one answer. Raises PeerError where there is no association.
+    ``sop_class_uids``: of what is to be fetched, for which we are SCP (PS3.7 D.3.3.4). ``seconds``: the time limit of one
+    answer. Raises PeerError where there is no association.
     """
-    ae = entity(our_title, min(seconds, CONNECT_SECONDS), seconds)
+    ae = entity(us.ae_title, min(seconds, CONNECT_SECONDS), seconds)
     for uid in (STUDY_ROOT_FIND, STUDY_ROOT_GET, *sop_class_uids):
         ae.add_requested_context(uid, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
     roles = [build_role(uid, scp_role=True) for uid in sop_class_uids]
@@ -62,7 +66,7 @@ def asking(
     handlers = [(evt.EVT_C_STORE, inbox.keep)]
     association = associate(ae, peer, handlers, ext_neg=roles)
     try:
-        yield Inquiry(association, peer.name, inbox)
+        yield Inquiry(association, peer, us, inbox)
     finally:
         if association.is_established:
             association.release()
@@ -96,8 +100,14 @@ class Inquiry:
     """Questions to one archive over one association. Each raises AskError where it could not be asked."""
 
     association: Association
-    peer: str
-    _inbox: _Inbox = field(default_factory=_Inbox)
+    archive: Peer
+    us: Trail
+    _inbox: _Inbox
+
+    @property
+    def peer(self) -> str:
+        """The archive's name."""
+        return self.archive.name
 
     def patients_of(self, study_uid: str) -> tuple[ArchivedPatient, ...]:
         """Whose study this is, there; empty where the archive has no such study. More than one is its own conflict."""
@@ -141,6 +151,7 @@ class Inquiry:
             responses = self.association.send_c_find(keys, STUDY_ROOT_FIND)
         except (ValueError, RuntimeError) as error:
             raise self._not_asked("C-FIND", error) from error
+        self._audit(keys)
         answers: list[Dataset] = []
         until = _deadline()
         for response, identifier in responses:
@@ -154,6 +165,12 @@ class Inquiry:
             if len(answers) > most or time.monotonic() > until:
                 raise self._broken_off(f"answers C-FIND without an end: {len(answers)} matches")
         raise self._error("gives no final answer to C-FIND")
+
+    def _audit(self, keys: Dataset) -> None:
+        ours = self.us.us(Role.SOURCE, requestor=True)
+        archive = Participant(self.archive.ae_title, self.archive.host, Role.DESTINATION, requestor=False)
+        identifier = encode(keys, is_implicit_vr=True, is_little_endian=True) or b""
+        self.us.record(queried(ours, archive, Queried(STUDY_ROOT_FIND, identifier, str(ImplicitVRLittleEndian))))
 
     def _get(self, keys: Dataset) -> int:
         try:

@@ -32,6 +32,7 @@ from node.errors import ConfigError, PeerError
 from node.finding import Finding, Level
 from node.peer import Peer
 from node.tls_words import why_not
+from node.trail import Trail
 
 TIMEOUT_SECONDS = 5.0
 
@@ -158,7 +159,7 @@ def _queried(node: Node, peer: Peer, subject: str) -> Iterator[Finding]:
     """A study that nobody has is asked for, and whether results could be fetched back."""
     classes = [one.uid for one in wanted_results(peer)]
     try:
-        with asking(node.ae_title, peer, classes, TIMEOUT_SECONDS) as inquiry:
+        with asking(Trail(None, node.ae_title), peer, classes, TIMEOUT_SECONDS) as inquiry:
             if inquiry.patients_of(f"2.25.{uuid.uuid4().int}"):
                 yield Finding(Level.FAIL, subject, "their side answers C-FIND for a study that does not exist")
             else:

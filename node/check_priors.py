@@ -11,6 +11,7 @@ from node.config import Node
 from node.finding import Finding, Level
 from node.peer import Peer
 from node.retrieve import DESTINATION_UNKNOWN
+from node.trail import Trail
 
 _MR_IMAGE = "1.2.840.10008.5.1.4.1.1.4"
 
@@ -18,7 +19,7 @@ _MR_IMAGE = "1.2.840.10008.5.1.4.1.1.4"
 def check_priors(node: Node, peer: Peer, subject: str, seconds: float) -> Iterator[Finding]:
     """What stands between this node and priors at one peer. Raises PeerError where there is no association."""
     if peer.retrieve == "get":
-        with asking(node.ae_title, peer, [_MR_IMAGE], seconds) as inquiry:
+        with asking(Trail(None, node.ae_title), peer, [_MR_IMAGE], seconds) as inquiry:
             if inquiry.gives(_MR_IMAGE):
                 yield Finding(Level.OK, subject, "gives MR images by C-GET, so priors can be fetched")
             else:

@@ -22,6 +22,7 @@ from node.ledger import own_series
 from node.listed import MR, ListedSeries, count_images, list_series
 from node.peer import Peer
 from node.prior import is_own
+from node.trail import Trail
 
 log = structlog.get_logger()
 
@@ -42,7 +43,7 @@ def count_due(database: Database, config: Config, peer: Peer, breaker: Breaker) 
         return 0
     complete = 0
     try:
-        with asking(config.node.ae_title, peer, seconds=_ANSWER_SECONDS) as inquiry:
+        with asking(Trail.of(config), peer, seconds=_ANSWER_SECONDS) as inquiry:
             breaker.succeeded()
             for study in studies:
                 with database.reading() as connection:

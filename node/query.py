@@ -110,7 +110,7 @@ class PriorSearch:
 
     def _made(self, search: Search) -> Found:
         try:
-            with asking(self._config.node.ae_title, self._peer) as inquiry:
+            with asking(Trail.of(self._config), self._peer) as inquiry:
                 self._breaker.succeeded()
                 found, wanted = self._looked_up(inquiry, search)
             if not wanted:

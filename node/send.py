@@ -132,7 +132,7 @@ def _cleared(errand: _Errand, config: Config, peer: Peer, parcels: Sequence[Parc
     if asked is None:
         return list(parcels)
     doubtful = {parcel.result.study_uid: None for parcel in parcels if not _goes_anyway(parcel)}
-    answers = _whose(config.node.ae_title, asked, tuple(doubtful)) if doubtful else {}
+    answers = _whose(errand.trail, asked, tuple(doubtful)) if doubtful else {}
     return [
         parcel
         for parcel in parcels
@@ -145,10 +145,10 @@ def _goes_anyway(parcel: Parcel) -> bool:
     return parcel.released or parcel.result.kind in TAKES_BACK
 
 
-def _whose(our_title: str, archive: Peer, study_uids: Sequence[str]) -> Mapping[str, Answer]:
+def _whose(us: Trail, archive: Peer, study_uids: Sequence[str]) -> Mapping[str, Answer]:
     """Each study's answer, asked once over one association."""
     try:
-        with asking(our_title, archive) as inquiry:
+        with asking(us, archive) as inquiry:
             return {uid: _answer(inquiry, uid) for uid in study_uids}
     except PeerError as error:
         return dict.fromkeys(study_uids, error)

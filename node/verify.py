@@ -20,6 +20,7 @@ from node.outbox import RetryPolicy
 from node.peer import Peer
 from node.records import Parcel
 from node.returned import differences
+from node.trail import Trail
 
 log = structlog.get_logger()
 
@@ -36,7 +37,7 @@ def verify_sent(database: Database, config: Config, peer: Peer) -> int:
     verifier = _Verifier(database, config)
     classes = sorted({parcel.result.sop_class_uid for parcel in parcels})
     try:
-        with asking(config.node.ae_title, archive, classes) as inquiry:
+        with asking(Trail.of(config), archive, classes) as inquiry:
             return sum(verifier.verify(inquiry, parcel) for parcel in parcels)
     except PeerError as error:
         verifier.put_off(parcels, error)

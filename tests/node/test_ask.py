@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import codecs
 import time
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import fromstring
 
 import pytest
 from pydicom import Dataset
 from pynetdicom import evt
+from pynetdicom.dsutils import decode
 
 from node import ask
 from node.ask import Inquiry, asking, whom_to_ask
@@ -19,6 +23,7 @@ from node.config import Config
 from node.errors import AskError, PeerError
 from node.peer import Peer
 from node.records import ResultFile
+from node.trail import Trail
 from tests.dicom_files import BASELINE, RESTAGING, mask, report
 from tests.node.conftest import configured, free_port, peer
 from tests.node.query_archive import Answers, QueryArchive, answer_of, garbage
@@ -26,6 +31,7 @@ from tests.node.query_archive import Answers, QueryArchive, answer_of, garbage
 SEG = mask(BASELINE)
 CLASSES = (str(SEG.SOPClassUID), str(report(BASELINE).SOPClassUID))
 QUICK = 0.5
+US = Trail(None, "RESTAGE")
 
 Opened = Callable[..., tuple[QueryArchive, Peer]]
 
@@ -75,7 +81,7 @@ def of(dataset: Dataset) -> ResultFile:
 
 
 def asked(peer: Peer, question: Callable[[Inquiry], Any], seconds: float = 10.0) -> Any:
-    with asking("RESTAGE", peer, CLASSES, seconds) as inquiry:
+    with asking(US, peer, CLASSES, seconds) as inquiry:
         return question(inquiry)
 
 
@@ -173,13 +179,24 @@ def test_an_archive_that_never_answers_holds_nobody_up(opened: Opened) -> None:
     assert time.monotonic() - started < 4
 
 
+def test_every_question_is_in_the_audit_trail_as_it_was_asked(opened: Opened, tmp_path: Path) -> None:
+    _, pacs = opened()
+    with asking(Trail(tmp_path, "RESTAGE"), pacs, CLASSES) as inquiry:
+        patients(inquiry)
+    (file,) = tmp_path.glob("*.xml")
+    (message,) = map(fromstring, file.read_text().splitlines())
+    assert [one.attrib["UserID"] for one in message.iter("ActiveParticipant")] == ["RESTAGE", "PACS"]
+    query = b64decode(message.findtext(".//ParticipantObjectQuery", ""))
+    assert decode(BytesIO(query), True, True).StudyInstanceUID == BASELINE.uid
+
+
 def test_after_an_answer_that_never_came_the_next_question_fails_at_once(opened: Opened) -> None:
     def find(event: evt.Event) -> Answers:
         event.assoc.abort()
         yield 0x0000, None
 
     _, pacs = opened(find=find)
-    with asking("RESTAGE", pacs, CLASSES) as inquiry:
+    with asking(US, pacs, CLASSES) as inquiry:
         with pytest.raises(AskError, match="breaks the association off") as failed:
             inquiry.patients_of(BASELINE.uid)
         assert not failed.value.permanent
