@@ -55,8 +55,8 @@ def asking(
 ) -> Iterator[Inquiry]:
     """An association to ask over. ``us``: who asks, and where that is audited.
 
-    ``sop_class_uids``: of what is to be fetched, for which we are SCP (PS3.7 D.3.3.4). ``seconds``: the time limit of one
-    answer. Raises PeerError where there is no association.
+    ``sop_class_uids``: of what is to be fetched, for which we are SCP (PS3.7 D.3.3.4).
+    ``seconds``: the time limit of one answer. Raises PeerError where there is no association.
     """
     ae = entity(us.ae_title, min(seconds, CONNECT_SECONDS), seconds)
     for uid in (STUDY_ROOT_FIND, STUDY_ROOT_GET, *sop_class_uids):
