@@ -54,6 +54,7 @@ class Node(Section):
         Field(description='"" for restage.sqlite in data_dir, or "sqlite:///" and a path'),
     ] = ""
     keep_free_gib: Annotated[float, Field(ge=0, le=100000, description="GiB (1024³ bytes), 0 to 100000")] = 1.0
+    fast_ingest: Switch = True
 
 
 class Settle(Section):

@@ -35,6 +35,15 @@ class ObjectError(RestageError):
         self.status = status
 
 
+class ProtocolError(RestageError):
+    """A peer sent what PS3.8 does not allow there. ``source`` and ``reason`` of the A-ABORT (PS3.8 Table 9-26)."""
+
+    def __init__(self, message: str, source: int, reason: int) -> None:
+        super().__init__(message)
+        self.source = source
+        self.reason = reason
+
+
 class PeerError(RestageError):
     """A peer did not do what it was asked. ``permanent``: it would not do it the next time either.
 

@@ -32,6 +32,7 @@ from node.config import Config
 from node.crowd import MOST_CONNECTIONS, crowded, forget_a_lost_connection, limit_pdu_length
 from node.errors import ConfigError
 from node.event_report import Answer, answer_report
+from node.fast_store import FastStore
 from node.gate import Caller, Gate
 from node.handshake import Handshakes
 from node.intake import Intake
@@ -96,6 +97,8 @@ class Listener:
             (evt.EVT_N_EVENT_REPORT, self._hear),
             (evt.EVT_N_ACTION, self._promise_nothing),
         ]
+        if self.config.node.fast_ingest:
+            handlers += FastStore(STORED_CLASSES, Verification).handlers
         address = (self.config.node.host, port)
         server = self._ae.start_server(address, block=False, ssl_context=context, evt_handlers=handlers)
         if server is not None and server.socket is not None:

@@ -75,6 +75,7 @@ PLACES: Mapping[str, set[str]] = {
         "node.accepted",
         "node.crowd",
         "node.handshake",
+        "node.fast_store",  # serves what pynetdicom negotiated, in its thread
         "node.association",
         "node.ask",
         "node.send",
