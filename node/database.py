@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from alembic import command
@@ -28,12 +29,22 @@ class Database:
         if make_url(url).get_backend_name() == "sqlite" and (file := make_url(url).database):
             Path(file).parent.mkdir(parents=True, exist_ok=True)
         self.engine = _engine(url)
+        # SQLite has one writer, and one that finds it busy sleeps before it looks again: threads of one process queue.
+        is_sqlite = self.engine.dialect.name == "sqlite"
+        self._writing: AbstractContextManager[object] = threading.Lock() if is_sqlite else nullcontext()
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        """Read and write; all or nothing. On SQLite the write lock is taken at once: no upgrade can deadlock."""
-        with self.engine.begin() as connection:
-            yield connection
+    def transaction(self, *, rebuildable: bool = False) -> Iterator[Connection]:
+        """Read and write; all or nothing. On SQLite the write lock is taken at once: no upgrade can deadlock.
+
+        ``rebuildable``: what is written can be made again from files that are on disk. A power cut may then take the
+        last such commits away (SQLite only, and never one that another commit came after); a killed process takes none.
+        """
+        with self._writing, self.engine.connect() as connection:
+            if rebuildable:
+                connection = connection.execution_options(restage_rebuildable=True)
+            with connection.begin():
+                yield connection
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -87,15 +98,23 @@ def _engine(url: str) -> Engine:
         connection.isolation_level = None
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode=WAL")
-        # A commit is a promise to a PACS or to a person: it must survive a power cut (FULL flushes the log each time).
-        cursor.execute("PRAGMA synchronous=FULL")
         cursor.close()
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         options = connection.get_execution_options()
-        # A migration makes tables anew to which others refer; inside a transaction this switch does nothing.
-        connection.exec_driver_sql(f"PRAGMA foreign_keys={'OFF' if options.get('restage_migrating') else 'ON'}")
+        # A migration makes tables anew to which others refer; inside a transaction these switches do nothing.
+        _switch(connection, "foreign_keys", "OFF" if options.get("restage_migrating") else "ON")
+        # A commit is a promise to a PACS or to a person: it must survive a power cut (FULL flushes the log each time).
+        if not options.get("restage_reading"):
+            _switch(connection, "synchronous", "NORMAL" if options.get("restage_rebuildable") else "FULL")
         connection.exec_driver_sql("BEGIN" if options.get("restage_reading") else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _switch(connection: Connection, name: str, value: str) -> None:
+    """Set a switch of the connection below, which keeps it, where it is not set so already."""
+    if connection.info.get(name) != value:
+        connection.exec_driver_sql(f"PRAGMA {name}={value}")
+        connection.info[name] = value

@@ -9,18 +9,26 @@ from pathlib import Path
 
 PART = ".part"
 """Ends the name of a file that is still being written."""
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+_MODE = 0o666  # less the process's umask
 
 
 def write_durably(path: Path, content: bytes) -> None:
     """Write a file so that it survives a power cut: flush its bytes, rename it into place, flush the directory."""
-    created = not path.parent.exists()
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{uuid.uuid4().hex}{PART}")
+    created = False
     try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        descriptor = os.open(temporary, _NEW, _MODE)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        created = True
+        descriptor = os.open(temporary, _NEW, _MODE)
+    try:
+        try:
+            _write(descriptor, content)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
         temporary.replace(path)
     except OSError:
         temporary.unlink(missing_ok=True)
@@ -28,6 +36,12 @@ def write_durably(path: Path, content: bytes) -> None:
     flush_directory(path.parent)
     if created:
         flush_directory(path.parent.parent)
+
+
+def _write(descriptor: int, content: bytes) -> None:
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
 
 
 def made_once(path: Path, make: Callable[[], str]) -> str:

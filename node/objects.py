@@ -12,7 +12,7 @@ from io import BytesIO
 from pydicom import Dataset, dcmread
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.errors import BytesLengthException, InvalidDicomError
-from pydicom.tag import BaseTag
+from pydicom.tag import BaseTag, Tag
 from pydicom.uid import (
     BasicTextSRStorage,
     Comprehensive3DSRStorage,
@@ -25,6 +25,7 @@ from pydicom.uid import (
 )
 
 from node.errors import ObjectError
+from node.header_walk import Header, walk
 from node.records import ObjectFacts
 from pipelines.contract import Patient
 
@@ -37,6 +38,7 @@ MISMATCH = 0xA900  # "Error: Data Set does not match SOP Class"
 _UNDEFINED = 0xFFFFFFFF
 _TRAILING_PADDING = 0xFFFCFFFC
 _EMPTY_OFFSET_TABLE = 8  # bytes of an item without a value, PS3.5 A.4
+_SHORT = 2  # bytes of an unsigned short, PS3.5 6.2
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 # All that pydicom raises on bytes that are not what they claim to be; some of it derives from nothing but Exception.
 UNREADABLE = (
@@ -67,6 +69,26 @@ _WITHOUT_PIXELS = _DOCUMENTS | {
     EncapsulatedPDFStorage,
 }
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+_HEADER = (
+    "SpecificCharacterSet",
+    "SOPInstanceUID",
+    "SOPClassUID",
+    "SeriesInstanceUID",
+    "StudyInstanceUID",
+    "PatientID",
+    "IssuerOfPatientID",
+    "PatientName",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyDescription",
+    "Modality",
+    "Manufacturer",
+)
+_EXTENT = ("NumberOfFrames", "SamplesPerPixel", "Rows", "Columns", "BitsAllocated", "PhotometricInterpretation")
+_WANTED = frozenset(map(Tag, (*_HEADER, *_EXTENT, *_PIXELS, "ContentSequence")))
+_PLAIN = re.compile(rb"[0-9A-Za-z .,;:^()/+_*#&%<>!?@'\"-]*")
+"""No delimiter, escape or control character, and none that some character set has another sign for."""
 
 
 @dataclass(frozen=True)
@@ -83,10 +105,9 @@ def read_facts(encoded: bytes, announced: Announced | None = None) -> ObjectFact
     Raises ObjectError, with the status to answer, for anything that could not be scored or found again.
     """
     try:
-        dataset = dcmread(BytesIO(encoded))
-        _refuse_short_values(dataset)
-        facts = _facts(dataset)
-        _refuse_truncated(dataset)
+        header = walk(encoded, _WANTED) or _read(encoded)
+        facts = _facts(header)
+        _refuse_truncated(header.dataset)
     except ObjectError:
         raise
     except UNREADABLE as error:
@@ -100,7 +121,15 @@ def read_facts(encoded: bytes, announced: Announced | None = None) -> ObjectFact
     return facts
 
 
-def _facts(dataset: Dataset) -> ObjectFacts:
+def _read(encoded: bytes) -> Header:
+    """The whole object as pydicom reads it."""
+    dataset = dcmread(BytesIO(encoded))
+    _refuse_short_values(dataset)
+    return Header(dataset, str(dataset.file_meta.TransferSyntaxUID))
+
+
+def _facts(header: Header) -> ObjectFacts:
+    dataset = header.dataset
     return ObjectFacts(
         sop_uid=_uid(dataset, "SOPInstanceUID"),
         sop_class_uid=_uid(dataset, "SOPClassUID"),
@@ -111,7 +140,7 @@ def _facts(dataset: Dataset) -> ObjectFacts:
         study_description=_text(dataset, "StudyDescription"),
         modality=_text(dataset, "Modality"),
         manufacturer=_text(dataset, "Manufacturer"),
-        transfer_syntax_uid=str(dataset.file_meta.TransferSyntaxUID),
+        transfer_syntax_uid=header.transfer_syntax_uid,
     )
 
 
@@ -152,8 +181,25 @@ def parse_date(text: str) -> date | None:
 
 
 def _text(dataset: Dataset, keyword: str) -> str:
+    plain = _plain(_raw(dataset, keyword))
+    if plain is not None:
+        return plain
     value = dataset.get(keyword)
     return "" if value is None else str(value).strip()
+
+
+def _plain(element: RawDataElement | None) -> str | None:
+    """The text of an element that means the same in every character set; None where pydicom has to decode it."""
+    if element is None or not isinstance(element.value, bytes):
+        return None
+    text = element.value.rstrip(b" \0")
+    return text.decode("ascii").strip() if _PLAIN.fullmatch(text) else None
+
+
+def _raw(dataset: Dataset, keyword: str) -> RawDataElement | None:
+    """An element as it is encoded, as long as pydicom has not decoded it."""
+    found: object = dataset.get_item(keyword)
+    return found if isinstance(found, RawDataElement) else None
 
 
 def _uid(dataset: Dataset, keyword: str) -> str:
@@ -176,23 +222,49 @@ def _refuse_short_values(dataset: Dataset) -> None:
 
 def _refuse_truncated(dataset: Dataset) -> None:
     """Images end in pixel data of the length their attributes promise (PS3.5 8.1.1), documents have a content tree."""
-    if dataset.SOPClassUID in _DOCUMENTS and "ContentSequence" not in dataset:
+    sop_class_uid = _text(dataset, "SOPClassUID")
+    if sop_class_uid in _DOCUMENTS and "ContentSequence" not in dataset:
         raise ObjectError(TRUNCATED, "the document ends before its content")
-    if dataset.SOPClassUID in _WITHOUT_PIXELS:
+    if sop_class_uid in _WITHOUT_PIXELS:
         return
     pixels = next((keyword for keyword in _PIXELS if keyword in dataset), None)
     if pixels is None:
         raise ObjectError(TRUNCATED, "the object ends before its pixel data")
-    found = len(dataset[pixels].value or b"")
+    found, is_encapsulated = _extent(dataset, pixels)
     # Encapsulated pixel data have an undefined length (PS3.5 A.4), also in a transfer syntax newer than this program.
-    if dataset[pixels].is_undefined_length:
+    if is_encapsulated:
         if found <= _EMPTY_OFFSET_TABLE:
             raise ObjectError(TRUNCATED, "the encapsulated pixel data hold no fragment")
         return
-    frames = int(dataset.get("NumberOfFrames") or 1)
-    samples = int(dataset.get("SamplesPerPixel") or 1)
-    bits = frames * samples * int(dataset.Rows) * int(dataset.Columns) * int(dataset.BitsAllocated)
-    if dataset.get("PhotometricInterpretation") == "YBR_FULL_422":
+    frames, samples = _number(dataset, "NumberOfFrames") or 1, _number(dataset, "SamplesPerPixel") or 1
+    bits = frames * samples
+    for keyword in ("Rows", "Columns", "BitsAllocated"):
+        bits *= _needed(dataset, keyword)
+    if _text(dataset, "PhotometricInterpretation") == "YBR_FULL_422":
         bits = bits * 2 // 3
     if found < (bits + 7) // 8:
         raise ObjectError(TRUNCATED, f"pixel data hold {found} of {(bits + 7) // 8} bytes")
+
+
+def _extent(dataset: Dataset, pixels: str) -> tuple[int, bool]:
+    """Bytes of pixel data, and whether their length is undefined."""
+    raw = _raw(dataset, pixels)
+    if raw is not None and raw.VR in ("OB", "OW"):
+        return len(raw.value or b""), raw.length == _UNDEFINED
+    element = dataset[pixels]
+    return len(element.value or b""), element.is_undefined_length
+
+
+def _number(dataset: Dataset, keyword: str) -> int | None:
+    raw = _raw(dataset, keyword)
+    if raw is not None and raw.VR == "US" and raw.is_little_endian and raw.length == _SHORT:
+        return int.from_bytes(raw.value or b"", "little")
+    value = dataset.get(keyword)
+    return None if value in (None, "") else int(value)
+
+
+def _needed(dataset: Dataset, keyword: str) -> int:
+    number = _number(dataset, keyword)
+    if number is None:
+        raise ValueError(f"{keyword} is missing")
+    return number

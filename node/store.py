@@ -5,38 +5,29 @@ from __future__ import annotations
 import errno
 import hashlib
 import time
-from dataclasses import dataclass
-from enum import Enum, auto
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, select
 from sqlalchemy.exc import OperationalError
 
 from node.database import Database
 from node.durable import PART, flush_directory, write_durably
 from node.errors import ObjectError, StoreError
+from node.group_commit import GroupCommit
+from node.object_index import RECOVERY, File, Kept, add, contents, index, is_own
 from node.objects import NOT_DICOM, read_facts, same_content
 from node.records import ObjectFacts, StoredObject
 from node.room import Room
-from node.schema import object_table, result_table
-from node.study import admit, touch
+from node.schema import object_table
+from node.study import touch
 
 log = structlog.get_logger()
 
-RECOVERY = "recovery"
-"""The source of an object whose row was made again from its file."""
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-
-
-class Kept(Enum):
-    """What keeping an object amounted to."""
-
-    NEW = auto()
-    KNOWN = auto()
-    REPLACED = auto()
-    OWN = auto()
 
 
 @dataclass(frozen=True)
@@ -47,6 +38,10 @@ class Store:
     database: Database
     keep_free: int = 0
     """Bytes that have to stay free on the disk."""
+    _arrivals: GroupCommit[tuple[ObjectFacts, File], bool] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_arrivals", GroupCommit(self._index_group))
 
     @property
     def room(self) -> Room:
@@ -88,16 +83,21 @@ class Store:
         path = self._path(facts.sop_uid, digest)
         try:
             with self.database.reading() as connection:
-                if _is_own(connection, facts.sop_uid):
+                if is_own(connection, facts.sop_uid):
                     return Kept.OWN
-                current = _current_digest_and_path(connection, facts.sop_uid)
-            if current is not None and current[0] != digest and self._repeats(current[1], encoded):
+                known = contents(connection, facts.sop_uid)
+            current = next((row for row in known if row.current), None)
+            if current is not None and current.digest != digest and self._repeats(current.path, encoded):
                 with self.database.transaction() as connection:
                     touch(connection, facts.study_uid, time.time())
                 return Kept.KNOWN
             write_durably(path, encoded)
+            file = File(self._relative(path), digest, len(encoded), source, time.time())
+            if not known and self._arrivals.put((facts, file)):
+                return Kept.NEW
+            # Which of several contents counts is in the index alone: that is a promise, and is flushed.
             with self.database.transaction() as connection:
-                return self._index(connection, facts, _File(path, digest, len(encoded), source, time.time()))
+                return index(connection, facts, file)
         except OSError as error:
             raise StoreError(f"cannot write {path.name}: {error}", full=error.errno in _NO_ROOM) from error
         except OperationalError as error:
@@ -136,23 +136,10 @@ class Store:
         name = hashlib.sha256(sop_uid.encode()).hexdigest()[:32]
         return self.objects / name[:2] / f"{name}-{digest[:32]}.dcm"
 
-    def _index(self, connection: Connection, facts: ObjectFacts, file: _File) -> Kept:
-        table = object_table
-        known = connection.execute(select(table).where(table.c.sop_uid == facts.sop_uid)).all()
-        if any(row.digest == file.digest and row.current for row in known):
-            touch(connection, facts.study_uid, time.time())
-            return Kept.KNOWN
-        if file.source == RECOVERY and any(row.current and row.received_at > file.at for row in known):
-            connection.execute(insert(table).values(_object_row(facts, file, self.folder) | {"current": False}))
-            return Kept.KNOWN
-        connection.execute(update(table).where(table.c.sop_uid == facts.sop_uid).values(current=False))
-        if any(row.digest == file.digest for row in known):
-            same = (table.c.sop_uid == facts.sop_uid) & (table.c.digest == file.digest)
-            connection.execute(update(table).where(same).values(current=True))
-        else:
-            connection.execute(insert(table).values(_object_row(facts, file, self.folder)))
-        admit(connection, facts, time.time())
-        return Kept.REPLACED if known else Kept.NEW
+    def _index_group(self, group: Sequence[tuple[ObjectFacts, File]]) -> list[bool]:
+        # Not flushed: what a power cut takes from the index is found again from its files at the next start.
+        with self.database.transaction(rebuildable=True) as connection:
+            return [add(connection, facts, file) for facts, file in group]
 
     def _index_orphans(self) -> None:
         for path in self.unindexed():
@@ -167,7 +154,7 @@ class Store:
         """Object files that no row names, the oldest first: of two contents of one object the newer one counts."""
         with self.database.reading() as connection:
             indexed = {row.path for row in connection.execute(select(object_table.c.path))}
-        found = [path for path in self.objects.glob("*/*.dcm") if str(path.relative_to(self.folder)) not in indexed]
+        found = [path for path in self.objects.glob("*/*.dcm") if self._relative(path) not in indexed]
         return sorted(found, key=lambda path: (path.stat().st_mtime_ns, path))
 
     def facts_of(self, path: Path) -> ObjectFacts:
@@ -178,52 +165,15 @@ class Store:
         """Make the row of an object file that has none; it counts unless a newer content does. Raises ObjectError."""
         facts, file = self._read(path)
         with self.database.transaction() as connection:
-            self._index(connection, facts, file)
+            index(connection, facts, file)
         return facts
 
-    def _read(self, path: Path) -> tuple[ObjectFacts, _File]:
+    def _relative(self, path: Path) -> str:
+        return str(path.relative_to(self.folder))
+
+    def _read(self, path: Path) -> tuple[ObjectFacts, File]:
         encoded = path.read_bytes()
         facts, digest = read_facts(encoded), hashlib.sha256(encoded).hexdigest()
         if self._path(facts.sop_uid, digest) != path:
             raise ObjectError(NOT_DICOM, "its content is not the one that it is named after")
-        return facts, _File(path, digest, len(encoded), RECOVERY, path.stat().st_mtime)
-
-
-@dataclass(frozen=True)
-class _File:
-    path: Path
-    digest: str
-    size: int
-    source: str
-    at: float
-
-
-def _object_row(facts: ObjectFacts, file: _File, folder: Path) -> dict[str, object]:
-    return {
-        "sop_uid": facts.sop_uid,
-        "sop_class_uid": facts.sop_class_uid,
-        "series_uid": facts.series_uid,
-        "study_uid": facts.study_uid,
-        "patient_id": facts.patient.patient_id[:64],
-        "issuer": facts.patient.issuer[:64],
-        "modality": facts.modality[:16],
-        "manufacturer": facts.manufacturer[:64],
-        "path": str(file.path.relative_to(folder)),
-        "digest": file.digest,
-        "size": file.size,
-        "source": file.source,
-        "received_at": file.at,
-        "current": True,
-    }
-
-
-def _is_own(connection: Connection, sop_uid: str) -> bool:
-    """Whether the ledger has it as a result of ours that comes back from where it was sent."""
-    return connection.execute(select(result_table.c.id).where(result_table.c.sop_uid == sop_uid)).first() is not None
-
-
-def _current_digest_and_path(connection: Connection, sop_uid: str) -> tuple[str, str] | None:
-    table = object_table
-    which = (table.c.sop_uid == sop_uid) & table.c.current
-    row = connection.execute(select(table.c.digest, table.c.path).where(which)).first()
-    return None if row is None else (row.digest, row.path)
+        return facts, File(self._relative(path), digest, len(encoded), RECOVERY, path.stat().st_mtime)

@@ -5,22 +5,36 @@ from __future__ import annotations
 from itertools import combinations
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from node.flow import STUDY, move
 from node.records import ObjectFacts, StudyState
 from node.schema import object_table, study_table
 
+_study = study_table.c
+_RECEIVING = (_study.study_uid == bindparam("uid")) & (_study.state == StudyState.RECEIVING)
+_TOUCH = update(study_table).where(_RECEIVING).values(last_received_at=bindparam("at"))
+_GO_ON = _TOUCH.where(  # what `admit` would write of an object that says of its study what is known
+    _study.conflict == "",
+    _study.code == "",
+    _study.reason == "",
+    _study.study_date != "",
+    _study.patient_id == bindparam("patient"),
+    _study.issuer == bindparam("patients_issuer"),
+)
+
 
 def touch(connection: Connection, study_uid: str, at: float) -> None:
     """A repeat changes nothing, but its study is still arriving."""
-    table = study_table
-    receiving = (table.c.study_uid == study_uid) & (table.c.state == StudyState.RECEIVING)
-    connection.execute(update(table).where(receiving).values(last_received_at=at))
+    connection.execute(_TOUCH, {"uid": study_uid, "at": at})
 
 
 def admit(connection: Connection, facts: ObjectFacts, at: float) -> None:
     """A new content: its study is (again) being received; after it had settled, under a new generation."""
+    patient, issuer = _owner(facts)
+    same = {"uid": facts.study_uid, "at": at, "patient": patient, "patients_issuer": issuer}
+    if connection.execute(_GO_ON, same).rowcount:
+        return  # nearly every object
     table = study_table
     row = connection.execute(select(table).where(table.c.study_uid == facts.study_uid)).first()
     if row is None:

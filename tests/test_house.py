@@ -44,6 +44,7 @@ STATE = {
     "node.evidence",
     "node.lease",
     "node.ledger",
+    "node.object_index",
     "node.store",
     "node.study",
     "node.jobs",
