@@ -10,7 +10,7 @@ from pathlib import Path
 PART = ".part"
 """Ends the name of a file that is still being written."""
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-_MODE = 0o666  # less the process's umask
+_MODE = 0o600
 
 
 def write_durably(path: Path, content: bytes) -> None:

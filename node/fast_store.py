@@ -13,6 +13,7 @@ association stays with pynetdicom. Sources: PS3.8 9.2 (state Sta6 and what ends 
 
 from __future__ import annotations
 
+import hashlib
 import socket
 import threading
 from collections.abc import Callable, Collection
@@ -83,15 +84,41 @@ def _serve(association: Association, theirs: Callable[[], None]) -> None:
         _Established(association).serve()
 
 
+class _File:
+    """A Part 10 file as it arrives, and its digest: most of that is computed while the sender still sends."""
+
+    def __init__(self, head: bytes) -> None:
+        self._content = BytesIO()
+        self._digest = hashlib.sha256()
+        self.write(head)
+
+    def write(self, part: bytes | memoryview) -> None:
+        self._content.write(part)
+        self._digest.update(part)
+
+    @property
+    def content(self) -> bytes:
+        return self._content.getvalue()
+
+    @property
+    def digest(self) -> str:
+        return self._digest.hexdigest()
+
+
 class _Arrived(evt.Event):
     """A C-STORE request as the handler of pynetdicom's event knows it, with the file's bytes already in one place."""
 
-    def __init__(self, association: Association, asked: dict[str, Any], content: bytes) -> None:
+    def __init__(self, association: Association, asked: dict[str, Any], file: _File) -> None:
         super().__init__(association, evt.EVT_C_STORE, asked)
-        self._content = content
+        self.file = file
 
     def encoded_dataset(self, include_meta: bool = True) -> bytes:
-        return self._content
+        return self.file.content
+
+
+def digest_of(event: evt.Event) -> str:
+    """SHA-256 of the file that a C-STORE brought; '' where pynetdicom received it."""
+    return event.file.digest if isinstance(event, _Arrived) else ""
 
 
 class _Established:
@@ -158,13 +185,10 @@ class _Established:
             if message is not None:
                 self._answer(message)
 
-    def _begin(self, context_id: int, command: Command) -> BytesIO:
+    def _begin(self, context_id: int, command: Command) -> _File:
         """The file that a data set becomes, as far as it is known before its first byte."""
-        content = BytesIO()
-        if command.field == pdv.C_STORE_RQ:
-            syntax = str(self._context(context_id).transfer_syntax[0])
-            content.write(file_head(command.sop_class_uid, command.sop_uid, syntax, _WRITER))
-        return content
+        syntax = str(self._context(context_id).transfer_syntax[0])
+        return _File(file_head(command.sop_class_uid, command.sop_uid, syntax, _WRITER))
 
     def _context(self, context_id: int) -> PresentationContext:
         for context in self._association.accepted_contexts:
@@ -172,7 +196,7 @@ class _Established:
                 return context
         raise ProtocolError(f"context {context_id} was not accepted", BY_USER, NOT_SPECIFIED)
 
-    def _answer(self, message: Message) -> None:
+    def _answer(self, message: Message[_File]) -> None:
         command, context = message.command, self._context(message.context_id)
         if command.field & pdv.RESPONSE or command.field == pdv.C_CANCEL_RQ:
             return  # nothing was asked by us, and nothing here takes long enough to be cancelled
@@ -187,10 +211,9 @@ class _Established:
         most = self._association.requestor.maximum_length or 0
         self._send(pdv.command_pdus(message.context_id, pdv.response_to(command, *answer), most))
 
-    def _stored(self, context: PresentationContext, message: Message) -> tuple[int, str]:
-        content = message.content or self._begin(message.context_id, message.command)
-        asked = _asked(_store(message.command), context)
-        return self._handled(_Arrived(self._association, asked, content.getvalue()))
+    def _stored(self, context: PresentationContext, message: Message[_File]) -> tuple[int, str]:
+        file = message.content or self._begin(message.context_id, message.command)
+        return self._handled(_Arrived(self._association, _asked(_store(message.command), context), file))
 
     def _handled(self, event: evt.Event) -> tuple[int, str]:
         """Status and Error Comment that the handler of pynetdicom's event gives."""

@@ -15,6 +15,7 @@ from pynetdicom.dimse_primitives import C_STORE
 
 from node.arrivals import Arrivals
 from node.errors import ObjectError, StoreError
+from node.fast_store import digest_of
 from node.objects import MISMATCH, Announced, read_facts
 from node.store import Store
 
@@ -41,7 +42,7 @@ class Intake:
             facts = read_facts(encoded, _announced(event))
             if only_study and facts.study_uid != only_study:
                 raise ObjectError(MISMATCH, f"study {facts.study_uid} was not asked for")
-            kept = self.store.keep(encoded, facts, title)
+            kept = self.store.keep(encoded, facts, title, digest_of(event))
         except ObjectError as error:
             return self.refuse(event, error.status, str(error), title)
         except StoreError as error:

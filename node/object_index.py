@@ -21,15 +21,22 @@ RECOVERY = "recovery"
 """The source of an object whose row was made again from its file."""
 
 _object = object_table.c
-_OWN = select(result_table.c.id).where(result_table.c.sop_uid == bindparam("uid"))
-_KNOWN = select(object_table).where(_object.sop_uid == bindparam("uid"))
-_ADD = insert(object_table)
-_SUPERSEDE = update(object_table).where(_object.sop_uid == bindparam("uid")).values(current=False)
-_RESTORE = (
-    update(object_table)
-    .where((_object.sop_uid == bindparam("uid")) & (_object.digest == bindparam("which")))
-    .values(current=True)
+_OF_OBJECT = _object.sop_uid == bindparam("uid")
+_STANDING = select(
+    select(result_table.c.id).where(result_table.c.sop_uid == bindparam("uid")).exists().label("is_own"),
+    select(_object.id).where(_OF_OBJECT).exists().label("is_known"),
 )
+_CONTENTS = select(object_table).where(_OF_OBJECT)
+_ADD = insert(object_table)
+_WRITTEN = [column.name for column in object_table.columns if column.name != "id"]
+_ADD_NEW = insert(object_table).from_select(
+    _WRITTEN,
+    select(*(bindparam(name, type_=_object[name].type) for name in _WRITTEN)).where(
+        ~select(_object.id).where(_object.sop_uid == bindparam("sop_uid")).exists()
+    ),
+)
+_SUPERSEDE = update(object_table).where(_OF_OBJECT).values(current=False)
+_RESTORE = update(object_table).where(_OF_OBJECT & (_object.digest == bindparam("which"))).values(current=True)
 
 
 class Kept(Enum):
@@ -52,21 +59,30 @@ class File:
     at: float
 
 
-def is_own(connection: Connection, sop_uid: str) -> bool:
-    """Whether the ledger has it as a result of ours that comes back from where it was sent."""
-    return connection.execute(_OWN, {"uid": sop_uid}).first() is not None
+@dataclass(frozen=True)
+class Standing:
+    """What is known of a SOP Instance UID. ``is_own``: the ledger has it as a result of ours, which comes back from
+    where it was sent; ``is_known``: some content of it arrived before."""
+
+    is_own: bool
+    is_known: bool
+
+
+def standing(connection: Connection, sop_uid: str) -> Standing:
+    """Whether an object is ours, or was here before."""
+    row = connection.execute(_STANDING, {"uid": sop_uid}).one()
+    return Standing(bool(row.is_own), bool(row.is_known))
 
 
 def contents(connection: Connection, sop_uid: str) -> Sequence[Row[Any]]:
     """The rows of all contents that ever arrived under a SOP Instance UID."""
-    return connection.execute(_KNOWN, {"uid": sop_uid}).all()
+    return connection.execute(_CONTENTS, {"uid": sop_uid}).all()
 
 
 def add(connection: Connection, facts: ObjectFacts, file: File) -> bool:
     """Index an object of which nothing is known; False, and nothing is written, where something is."""
-    if contents(connection, facts.sop_uid):
+    if not connection.execute(_ADD_NEW, _row(facts, file)).rowcount:
         return False
-    connection.execute(_ADD, _row(facts, file))
     admit(connection, facts, time.time())
     return True
 

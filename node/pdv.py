@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from io import BytesIO
+from typing import Generic, Protocol, TypeVar
 
 from node.errors import ProtocolError
 
@@ -91,34 +91,43 @@ def read_command(encoded: bytes) -> Command:
     )
 
 
+class Content(Protocol):
+    """What a data set is put into."""
+
+    def write(self, part: memoryview, /) -> object: ...
+
+
+Into = TypeVar("Into", bound=Content)
+
+
 @dataclass(frozen=True)
-class Message:
-    """A whole message. ``content``: its data set, behind what ``begin`` had put before it; None without one."""
+class Message(Generic[Into]):
+    """A whole message. ``content``: its data set, in what ``begin`` gave for it; None without one."""
 
     context_id: int
     command: Command
-    content: BytesIO | None
+    content: Into | None
 
 
-class Assembly:
+class Assembly(Generic[Into]):
     """Messages out of their fragments, which come in order and of one message after the other (PS3.8 E.2, PS3.7 9.1).
 
     ``begin`` is called with context and command as soon as a data set is announced, and says what it is put into.
     """
 
-    def __init__(self, begin: Callable[[int, Command], BytesIO]) -> None:
+    def __init__(self, begin: Callable[[int, Command], Into]) -> None:
         self._begin = begin
         self._context_id = 0
         self._encoded = bytearray()
         self._command: Command | None = None
-        self._content: BytesIO | None = None
+        self._content: Into | None = None
 
     @property
     def is_midway(self) -> bool:
         """Whether a message has begun and is not whole."""
         return self._command is not None or bool(self._encoded)
 
-    def take(self, fragment: Fragment) -> Message | None:
+    def take(self, fragment: Fragment) -> Message[Into] | None:
         """The message that this fragment makes whole. Raises ProtocolError."""
         if self.is_midway and fragment.context_id != self._context_id:
             said = f"a fragment for context {fragment.context_id} within a message of context {self._context_id}"
@@ -126,7 +135,7 @@ class Assembly:
         self._context_id = fragment.context_id
         return self._take_command(fragment) if fragment.is_command else self._take_data(fragment)
 
-    def _take_command(self, fragment: Fragment) -> Message | None:
+    def _take_command(self, fragment: Fragment) -> Message[Into] | None:
         if self._command is not None:
             raise ProtocolError("a command within a data set", BY_PROVIDER, INVALID_PARAMETER)
         self._encoded += fragment.value
@@ -140,13 +149,13 @@ class Assembly:
         self._content = self._begin(self._context_id, self._command)
         return None
 
-    def _take_data(self, fragment: Fragment) -> Message | None:
+    def _take_data(self, fragment: Fragment) -> Message[Into] | None:
         if self._command is None or self._content is None:
             raise ProtocolError("a data set without a command", BY_PROVIDER, INVALID_PARAMETER)
         self._content.write(fragment.value)
         return self._whole(self._command) if fragment.is_last else None
 
-    def _whole(self, command: Command) -> Message:
+    def _whole(self, command: Command) -> Message[Into]:
         message = Message(self._context_id, command, self._content)
         self._encoded, self._command, self._content = bytearray(), None, None
         return message

@@ -18,7 +18,7 @@ from node.database import Database
 from node.durable import PART, flush_directory, write_durably
 from node.errors import ObjectError, StoreError
 from node.group_commit import GroupCommit
-from node.object_index import RECOVERY, File, Kept, add, contents, index, is_own
+from node.object_index import RECOVERY, File, Kept, add, contents, index, standing
 from node.objects import NOT_DICOM, read_facts, same_content
 from node.records import ObjectFacts, StoredObject
 from node.room import Room
@@ -71,29 +71,29 @@ class Store:
         for folder in (self.objects, self.folder, self.folder.parent):
             flush_directory(folder)
 
-    def keep(self, encoded: bytes, facts: ObjectFacts, source: str) -> Kept:
+    def keep(self, encoded: bytes, facts: ObjectFacts, source: str, digest: str = "") -> Kept:
         """Write one object durably, then index it.
 
-        ``encoded`` is the whole Part 10 file as received. When this returns, the bytes and their directory entry are
-        on disk. Raises StoreError; ``full`` where there is no room.
+        ``encoded`` is the whole Part 10 file as received, ``digest`` its SHA-256 where that is known already. When this
+        returns, the bytes and their directory entry are on disk. Raises StoreError; ``full`` where there is no room.
         """
         if shortage := self.room.shortage(len(encoded)):
             raise StoreError(shortage, full=True)
-        digest = hashlib.sha256(encoded).hexdigest()
+        digest = digest or hashlib.sha256(encoded).hexdigest()
         path = self._path(facts.sop_uid, digest)
         try:
             with self.database.reading() as connection:
-                if is_own(connection, facts.sop_uid):
+                known = standing(connection, facts.sop_uid)
+                if known.is_own:
                     return Kept.OWN
-                known = contents(connection, facts.sop_uid)
-            current = next((row for row in known if row.current), None)
-            if current is not None and current.digest != digest and self._repeats(current.path, encoded):
+                repeated = known.is_known and self._repeats(contents(connection, facts.sop_uid), encoded, digest)
+            if repeated:
                 with self.database.transaction() as connection:
                     touch(connection, facts.study_uid, time.time())
                 return Kept.KNOWN
             write_durably(path, encoded)
             file = File(self._relative(path), digest, len(encoded), source, time.time())
-            if not known and self._arrivals.put((facts, file)):
+            if not known.is_known and self._arrivals.put((facts, file)):
                 return Kept.NEW
             # Which of several contents counts is in the index alone: that is a promise, and is flushed.
             with self.database.transaction() as connection:
@@ -126,9 +126,12 @@ class Store:
         uids = (row.sop_uid, row.sop_class_uid, row.series_uid, row.study_uid)
         return StoredObject(*uids, row.manufacturer, path, row.digest)
 
-    def _repeats(self, path: str, encoded: bytes) -> bool:
+    def _repeats(self, known: Sequence[Row[Any]], encoded: bytes, digest: str) -> bool:
         """Whether the object that counts is the same, only encoded otherwise (by another sender, say)."""
-        file = self.folder / path
+        current = next((row for row in known if row.current), None)
+        if current is None or current.digest == digest:
+            return False
+        file = self.folder / current.path
         return file.exists() and same_content(file.read_bytes(), encoded)
 
     def _path(self, sop_uid: str, digest: str) -> Path:

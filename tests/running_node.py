@@ -104,8 +104,10 @@ def images(status: Mapping[str, Any]) -> int:
     return sum(one["images"] for p in status["patients"] for e in p["exams"] for one in e["series"])
 
 
-def write_config(folder: Path, port: int, destinations: Sequence[Destination] = (), extra: str = "") -> None:
-    """A configuration with one sender, some receivers and a short quiet period.
+def write_config(
+    folder: Path, port: int, destinations: Sequence[Destination] = (), extra: str = "", node: str = ""
+) -> None:
+    """A configuration with one sender, some receivers and a short quiet period; ``node``: more of its [node] section.
 
     A baseline that waits is not scored by itself, unless ``extra`` has a [scoring] of its own: most stories are pairs.
     """
@@ -121,6 +123,7 @@ def write_config(folder: Path, port: int, destinations: Sequence[Destination] = 
 ae_title = "{NODE_TITLE}"
 host = "127.0.0.1"
 port = {port}
+{node}
 [[peer]]
 name = "sender"
 ae_title = "{SENDER_TITLE}"
@@ -138,13 +141,13 @@ quiet_seconds = 3
 
 @contextmanager
 def running_node(
-    folder: Path, destinations: Sequence[Destination] = (), extra: str = "", *, worker: bool = True
+    folder: Path, destinations: Sequence[Destination] = (), extra: str = "", *, node: str = "", worker: bool = True
 ) -> Iterator[RunningNode]:
     """Configure and start a node; stop it, with its worker, at the end."""
     port = free_port()
-    write_config(folder, port, destinations, extra)
-    with started(folder, port, worker=worker) as node:
-        yield node
+    write_config(folder, port, destinations, extra, node)
+    with started(folder, port, worker=worker) as running:
+        yield running
 
 
 @contextmanager

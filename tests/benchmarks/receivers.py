@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -33,9 +34,20 @@ ae.start_server(("127.0.0.1", port), evt_handlers=[(evt.EVT_C_STORE, store)])
 """pynetdicom as its documentation has it for speed: chunk by chunk into a file, which is moved; nothing is flushed."""
 
 
+# DCMTK answers in two writes, the second of which Nagle's algorithm would hold back for 40 ms: as at the sender.
+os.environ["TCP_NODELAY"] = "1"
+
+
 @contextmanager
 def restage(folder: Path) -> Iterator[tuple[str, int]]:
     with running_node(folder, worker=False) as node:
+        yield NODE_TITLE, node.port
+
+
+@contextmanager
+def restage_plain(folder: Path) -> Iterator[tuple[str, int]]:
+    """With the transfer left to pynetdicom."""
+    with running_node(folder, node="fast_ingest = false", worker=False) as node:
         yield NODE_TITLE, node.port
 
 
@@ -64,6 +76,7 @@ def pynetdicom(folder: Path) -> Iterator[tuple[str, int]]:
 
 RECEIVERS: Mapping[str, Callable[[Path], AbstractContextManager[tuple[str, int]]]] = {
     "restage": restage,
+    "restage_plain": restage_plain,
     "storescp": storescp,
     "orthanc": orthanc,
     "pynetdicom": pynetdicom,
