@@ -128,6 +128,7 @@ class _Established:
         self._association = association
         self._transport = cast(AssociationSocket, association.dul.socket)
         self._title = association.requestor.ae_title
+        self._contexts = {one.context_id: one for one in association.accepted_contexts}
         self._assembly = pdv.Assembly(self._begin)
         self._closing = threading.Lock()
         self._is_told_to_stop = False
@@ -191,10 +192,9 @@ class _Established:
         return _File(file_head(command.sop_class_uid, command.sop_uid, syntax, _WRITER))
 
     def _context(self, context_id: int) -> PresentationContext:
-        for context in self._association.accepted_contexts:
-            if context.context_id == context_id:
-                return context
-        raise ProtocolError(f"context {context_id} was not accepted", BY_USER, NOT_SPECIFIED)
+        if context_id not in self._contexts:
+            raise ProtocolError(f"context {context_id} was not accepted", BY_USER, NOT_SPECIFIED)
+        return self._contexts[context_id]
 
     def _answer(self, message: Message[_File]) -> None:
         command, context = message.command, self._context(message.context_id)

@@ -10,9 +10,9 @@ from datetime import date, datetime
 from io import BytesIO
 
 from pydicom import Dataset, dcmread
-from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.dataelem import DataElement
 from pydicom.errors import BytesLengthException, InvalidDicomError
-from pydicom.tag import BaseTag, Tag
+from pydicom.tag import BaseTag
 from pydicom.uid import (
     BasicTextSRStorage,
     Comprehensive3DSRStorage,
@@ -25,20 +25,17 @@ from pydicom.uid import (
 )
 
 from node.errors import ObjectError
-from node.header_walk import Header, walk
+from node.header import PIXELS, TRUNCATED, Header, read_header
 from node.records import ObjectFacts
 from pipelines.contract import Patient
 
 # C-STORE failure statuses, PS3.4 Table B.2-1: 0xC000-0xCFFF is "Error: Cannot understand".
 NOT_DICOM = 0xC000
 IDENTIFIER_MISSING = 0xC001
-TRUNCATED = 0xC002
 MISMATCH = 0xA900  # "Error: Data Set does not match SOP Class"
 
-_UNDEFINED = 0xFFFFFFFF
 _TRAILING_PADDING = 0xFFFCFFFC
 _EMPTY_OFFSET_TABLE = 8  # bytes of an item without a value, PS3.5 A.4
-_SHORT = 2  # bytes of an unsigned short, PS3.5 6.2
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 # All that pydicom raises on bytes that are not what they claim to be; some of it derives from nothing but Exception.
 UNREADABLE = (
@@ -68,27 +65,6 @@ _WITHOUT_PIXELS = _DOCUMENTS | {
     GrayscaleSoftcopyPresentationStateStorage,
     EncapsulatedPDFStorage,
 }
-_PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
-_HEADER = (
-    "SpecificCharacterSet",
-    "SOPInstanceUID",
-    "SOPClassUID",
-    "SeriesInstanceUID",
-    "StudyInstanceUID",
-    "PatientID",
-    "IssuerOfPatientID",
-    "PatientName",
-    "PatientBirthDate",
-    "PatientSex",
-    "StudyDate",
-    "StudyDescription",
-    "Modality",
-    "Manufacturer",
-)
-_EXTENT = ("NumberOfFrames", "SamplesPerPixel", "Rows", "Columns", "BitsAllocated", "PhotometricInterpretation")
-_WANTED = frozenset(map(Tag, (*_HEADER, *_EXTENT, *_PIXELS, "ContentSequence")))
-_PLAIN = re.compile(rb"[0-9A-Za-z .,;:^()/+_*#&%<>!?@'\"-]*")
-"""No delimiter, escape or control character, and none that some character set has another sign for."""
 
 
 @dataclass(frozen=True)
@@ -105,9 +81,9 @@ def read_facts(encoded: bytes, announced: Announced | None = None) -> ObjectFact
     Raises ObjectError, with the status to answer, for anything that could not be scored or found again.
     """
     try:
-        header = walk(encoded, _WANTED) or _read(encoded)
+        header = read_header(encoded)
         facts = _facts(header)
-        _refuse_truncated(header.dataset)
+        _refuse_truncated(header)
     except ObjectError:
         raise
     except UNREADABLE as error:
@@ -121,37 +97,33 @@ def read_facts(encoded: bytes, announced: Announced | None = None) -> ObjectFact
     return facts
 
 
-def _read(encoded: bytes) -> Header:
-    """The whole object as pydicom reads it."""
-    dataset = dcmread(BytesIO(encoded))
-    _refuse_short_values(dataset)
-    return Header(dataset, str(dataset.file_meta.TransferSyntaxUID))
-
-
 def _facts(header: Header) -> ObjectFacts:
-    dataset = header.dataset
     return ObjectFacts(
-        sop_uid=_uid(dataset, "SOPInstanceUID"),
-        sop_class_uid=_uid(dataset, "SOPClassUID"),
-        series_uid=_uid(dataset, "SeriesInstanceUID"),
-        study_uid=_uid(dataset, "StudyInstanceUID"),
-        patient=patient_of(dataset),
-        study_date=parse_date(_text(dataset, "StudyDate")),
-        study_description=_text(dataset, "StudyDescription"),
-        modality=_text(dataset, "Modality"),
-        manufacturer=_text(dataset, "Manufacturer"),
+        sop_uid=_uid(header, "SOPInstanceUID"),
+        sop_class_uid=_uid(header, "SOPClassUID"),
+        series_uid=_uid(header, "SeriesInstanceUID"),
+        study_uid=_uid(header, "StudyInstanceUID"),
+        patient=_patient(header),
+        study_date=parse_date(header.text("StudyDate")),
+        study_description=header.text("StudyDescription"),
+        modality=header.text("Modality"),
+        manufacturer=header.text("Manufacturer"),
         transfer_syntax_uid=header.transfer_syntax_uid,
     )
 
 
 def patient_of(dataset: Dataset) -> Patient:
     """Whose object, or whose study in a query's answer, this is; blank where it does not say."""
+    return _patient(Header(whole=dataset))
+
+
+def _patient(header: Header) -> Patient:
     return Patient(
-        patient_id=_text(dataset, "PatientID"),
-        issuer=_text(dataset, "IssuerOfPatientID"),
-        name=_text(dataset, "PatientName"),
-        birth_date=_text(dataset, "PatientBirthDate"),
-        sex=_text(dataset, "PatientSex"),
+        patient_id=header.text("PatientID"),
+        issuer=header.text("IssuerOfPatientID"),
+        name=header.text("PatientName"),
+        birth_date=header.text("PatientBirthDate"),
+        sex=header.text("PatientSex"),
     )
 
 
@@ -180,30 +152,8 @@ def parse_date(text: str) -> date | None:
         return None
 
 
-def _text(dataset: Dataset, keyword: str) -> str:
-    plain = _plain(_raw(dataset, keyword))
-    if plain is not None:
-        return plain
-    value = dataset.get(keyword)
-    return "" if value is None else str(value).strip()
-
-
-def _plain(element: RawDataElement | None) -> str | None:
-    """The text of an element that means the same in every character set; None where pydicom has to decode it."""
-    if element is None or not isinstance(element.value, bytes):
-        return None
-    text = element.value.rstrip(b" \0")
-    return text.decode("ascii").strip() if _PLAIN.fullmatch(text) else None
-
-
-def _raw(dataset: Dataset, keyword: str) -> RawDataElement | None:
-    """An element as it is encoded, as long as pydicom has not decoded it."""
-    found: object = dataset.get_item(keyword)
-    return found if isinstance(found, RawDataElement) else None
-
-
-def _uid(dataset: Dataset, keyword: str) -> str:
-    value = _text(dataset, keyword)
+def _uid(header: Header, keyword: str) -> str:
+    value = header.text(keyword)
     if not value:
         raise ObjectError(IDENTIFIER_MISSING, f"{keyword} is missing")
     if len(value) > 64 or not _UID.fullmatch(value):
@@ -211,60 +161,29 @@ def _uid(dataset: Dataset, keyword: str) -> str:
     return value
 
 
-def _refuse_short_values(dataset: Dataset) -> None:
-    """A value shorter than its own length field: the bytes end before the object does."""
-    for element in dataset.values():
-        if not isinstance(element, RawDataElement) or element.length == _UNDEFINED or element.value is None:
-            continue
-        if len(element.value) < element.length:
-            raise ObjectError(TRUNCATED, f"{element.tag} holds {len(element.value)} of {element.length} bytes")
-
-
-def _refuse_truncated(dataset: Dataset) -> None:
+def _refuse_truncated(header: Header) -> None:
     """Images end in pixel data of the length their attributes promise (PS3.5 8.1.1), documents have a content tree."""
-    sop_class_uid = _text(dataset, "SOPClassUID")
-    if sop_class_uid in _DOCUMENTS and "ContentSequence" not in dataset:
+    sop_class_uid = header.text("SOPClassUID")
+    if sop_class_uid in _DOCUMENTS and not header.has("ContentSequence"):
         raise ObjectError(TRUNCATED, "the document ends before its content")
     if sop_class_uid in _WITHOUT_PIXELS:
         return
-    pixels = next((keyword for keyword in _PIXELS if keyword in dataset), None)
+    pixels = next((keyword for keyword in PIXELS if header.has(keyword)), None)
     if pixels is None:
         raise ObjectError(TRUNCATED, "the object ends before its pixel data")
-    found, is_encapsulated = _extent(dataset, pixels)
+    found, is_encapsulated = header.extent(pixels)
     # Encapsulated pixel data have an undefined length (PS3.5 A.4), also in a transfer syntax newer than this program.
     if is_encapsulated:
         if found <= _EMPTY_OFFSET_TABLE:
             raise ObjectError(TRUNCATED, "the encapsulated pixel data hold no fragment")
         return
-    frames, samples = _number(dataset, "NumberOfFrames") or 1, _number(dataset, "SamplesPerPixel") or 1
-    bits = frames * samples
+    bits = (header.number("NumberOfFrames") or 1) * (header.number("SamplesPerPixel") or 1)
     for keyword in ("Rows", "Columns", "BitsAllocated"):
-        bits *= _needed(dataset, keyword)
-    if _text(dataset, "PhotometricInterpretation") == "YBR_FULL_422":
+        number = header.number(keyword)
+        if number is None:
+            raise ObjectError(NOT_DICOM, f"{keyword} is missing")
+        bits *= number
+    if header.text("PhotometricInterpretation") == "YBR_FULL_422":
         bits = bits * 2 // 3
     if found < (bits + 7) // 8:
         raise ObjectError(TRUNCATED, f"pixel data hold {found} of {(bits + 7) // 8} bytes")
-
-
-def _extent(dataset: Dataset, pixels: str) -> tuple[int, bool]:
-    """Bytes of pixel data, and whether their length is undefined."""
-    raw = _raw(dataset, pixels)
-    if raw is not None and raw.VR in ("OB", "OW"):
-        return len(raw.value or b""), raw.length == _UNDEFINED
-    element = dataset[pixels]
-    return len(element.value or b""), element.is_undefined_length
-
-
-def _number(dataset: Dataset, keyword: str) -> int | None:
-    raw = _raw(dataset, keyword)
-    if raw is not None and raw.VR == "US" and raw.is_little_endian and raw.length == _SHORT:
-        return int.from_bytes(raw.value or b"", "little")
-    value = dataset.get(keyword)
-    return None if value in (None, "") else int(value)
-
-
-def _needed(dataset: Dataset, keyword: str) -> int:
-    number = _number(dataset, keyword)
-    if number is None:
-        raise ValueError(f"{keyword} is missing")
-    return number

@@ -27,6 +27,7 @@ from node.study import touch
 
 log = structlog.get_logger()
 
+_OBJECTS = "objects"
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -49,7 +50,7 @@ class Store:
 
     @property
     def objects(self) -> Path:
-        return self.folder / "objects"
+        return self.folder / _OBJECTS
 
     @property
     def results(self) -> Path:
@@ -80,7 +81,8 @@ class Store:
         if shortage := self.room.shortage(len(encoded)):
             raise StoreError(shortage, full=True)
         digest = digest or hashlib.sha256(encoded).hexdigest()
-        path = self._path(facts.sop_uid, digest)
+        relative = _path(facts.sop_uid, digest)
+        path = self.folder / relative
         try:
             with self.database.reading() as connection:
                 known = standing(connection, facts.sop_uid)
@@ -92,7 +94,7 @@ class Store:
                     touch(connection, facts.study_uid, time.time())
                 return Kept.KNOWN
             write_durably(path, encoded)
-            file = File(self._relative(path), digest, len(encoded), source, time.time())
+            file = File(relative, digest, len(encoded), source, time.time())
             if not known.is_known and self._arrivals.put((facts, file)):
                 return Kept.NEW
             # Which of several contents counts is in the index alone: that is a promise, and is flushed.
@@ -134,11 +136,6 @@ class Store:
         file = self.folder / current.path
         return file.exists() and same_content(file.read_bytes(), encoded)
 
-    def _path(self, sop_uid: str, digest: str) -> Path:
-        # Never a path made of DICOM values: those come from outside.
-        name = hashlib.sha256(sop_uid.encode()).hexdigest()[:32]
-        return self.objects / name[:2] / f"{name}-{digest[:32]}.dcm"
-
     def _index_group(self, group: Sequence[tuple[ObjectFacts, File]]) -> list[bool]:
         # Not flushed: what a power cut takes from the index is found again from its files at the next start.
         with self.database.transaction(rebuildable=True) as connection:
@@ -157,7 +154,7 @@ class Store:
         """Object files that no row names, the oldest first: of two contents of one object the newer one counts."""
         with self.database.reading() as connection:
             indexed = {row.path for row in connection.execute(select(object_table.c.path))}
-        found = [path for path in self.objects.glob("*/*.dcm") if self._relative(path) not in indexed]
+        found = [path for path in self.objects.glob("*/*.dcm") if str(path.relative_to(self.folder)) not in indexed]
         return sorted(found, key=lambda path: (path.stat().st_mtime_ns, path))
 
     def facts_of(self, path: Path) -> ObjectFacts:
@@ -171,12 +168,16 @@ class Store:
             index(connection, facts, file)
         return facts
 
-    def _relative(self, path: Path) -> str:
-        return str(path.relative_to(self.folder))
-
     def _read(self, path: Path) -> tuple[ObjectFacts, File]:
         encoded = path.read_bytes()
         facts, digest = read_facts(encoded), hashlib.sha256(encoded).hexdigest()
-        if self._path(facts.sop_uid, digest) != path:
+        relative = _path(facts.sop_uid, digest)
+        if self.folder / relative != path:
             raise ObjectError(NOT_DICOM, "its content is not the one that it is named after")
-        return facts, File(self._relative(path), digest, len(encoded), RECOVERY, path.stat().st_mtime)
+        return facts, File(relative, digest, len(encoded), RECOVERY, path.stat().st_mtime)
+
+
+def _path(sop_uid: str, digest: str) -> str:
+    """Where an object file lies in the data folder. Never a path made of DICOM values: those come from outside."""
+    name = hashlib.sha256(sop_uid.encode()).hexdigest()[:32]
+    return f"{_OBJECTS}/{name[:2]}/{name}-{digest[:32]}.dcm"
