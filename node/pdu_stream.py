@@ -14,7 +14,6 @@ from node.errors import ProtocolError
 from node.pdv import ABORT, ASSOCIATE_RQ, BY_PROVIDER, PDU_HEAD, UNRECOGNIZED_PDU
 
 _BUFFER_BYTES = 512 * 1024  # two PDUs of the length that we announce
-_QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux alone has it
 
 
 class ConnectionGone(Exception):
@@ -89,10 +88,6 @@ class PduStream:
     def _received(self) -> int:
         try:
             count = self._connection.recv_into(self._buffer[self._end :])
-            if _QUICK_ACK is not None:
-                # A sender that does not set TCP_NODELAY holds back the end of a data set until what came before is
-                # acknowledged, which this system would put off by 40 ms (RFC 896; RFC 1122 4.2.3.2; Linux tcp(7)).
-                self._connection.setsockopt(socket.IPPROTO_TCP, _QUICK_ACK, 1)
         except TimeoutError as error:
             raise PeerSilent from error
         except OSError as error:

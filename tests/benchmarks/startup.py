@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pynetdicom import AE
 
+from node.association import AS_SCU
 from tests.running_node import NODE_TITLE, SENDER_TITLE, free_port, write_config
 
 RUNS = 5
@@ -20,7 +21,7 @@ RUNS = 5
 def echo(port: int) -> bool:
     ae = AE(ae_title=SENDER_TITLE)
     ae.add_requested_context("1.2.840.10008.1.1")
-    association = ae.associate("127.0.0.1", port, ae_title=NODE_TITLE)
+    association = ae.associate("127.0.0.1", port, ae_title=NODE_TITLE, evt_handlers=list(AS_SCU))
     if not association.is_established:
         return False
     status = association.send_c_echo().get("Status")

@@ -18,6 +18,7 @@ import pytest
 from pydicom import dcmread
 from pynetdicom import AE
 
+from node.association import AS_SCU
 from tests.dicom_files import BASELINE, encoded, t2_axial
 from tests.faults.hostile import ABORT, RELEASE_RQ, Holding, associate_rq, files_outside, mutated, say, store_rq
 from tests.running_node import NODE_TITLE, SENDER_TITLE, RunningNode, running_node
@@ -75,7 +76,7 @@ def echo_seconds(node: RunningNode) -> float:
     ae = AE(SENDER_TITLE)
     ae.add_requested_context(VERIFICATION)
     started = time.monotonic()
-    association = ae.associate("127.0.0.1", node.port, ae_title=NODE_TITLE)
+    association = ae.associate("127.0.0.1", node.port, ae_title=NODE_TITLE, evt_handlers=list(AS_SCU))
     assert association.is_established
     assert association.send_c_echo().Status == 0x0000
     association.release()

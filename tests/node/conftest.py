@@ -7,7 +7,7 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -197,7 +197,9 @@ def peer(name: str, **values: Any) -> dict[str, Any]:
     return {"name": name, "ae_title": name.upper(), "host": "127.0.0.1", "port": 104, **values}
 
 
-def configured(data_dir: Path, *peers: dict[str, Any], **sections: Any) -> Config:
-    """A configuration of a node on a free port of this machine."""
-    node = {"host": "127.0.0.1", "port": free_port(), "data_dir": str(data_dir)}
+def configured(
+    data_dir: Path, *peers: dict[str, Any], node: Mapping[str, Any] | None = None, **sections: Any
+) -> Config:
+    """A configuration of a node on a free port of this machine; ``node``: more of its [node] section."""
+    node = {"host": "127.0.0.1", "port": free_port(), "data_dir": str(data_dir), **(node or {})}
     return Config.model_validate({"node": node, "peer": list(peers), **sections})

@@ -15,6 +15,7 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # t
 
 from node import app
 from node.app import WorkerProcess, opened
+from node.association import AS_SCU
 from tests.node.conftest import configured
 from tests.running_node import NODE_TITLE, SENDER_TITLE, free_port, running_node, write_config
 
@@ -26,7 +27,7 @@ def echoed(port: int) -> bool:
     ae = AE(ae_title=SENDER_TITLE)
     ae.add_requested_context(Verification)
     ae.connection_timeout = 1
-    association = ae.associate("127.0.0.1", port, ae_title=NODE_TITLE)
+    association = ae.associate("127.0.0.1", port, ae_title=NODE_TITLE, evt_handlers=list(AS_SCU))
     if not association.is_established:
         return False
     status = association.send_c_echo().Status

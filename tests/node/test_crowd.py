@@ -18,10 +18,10 @@ from node.store import Store
 from tests.node.conftest import configured, peer
 
 
-@pytest.fixture
-def listener(store: Store) -> Iterator[Listener]:
+@pytest.fixture(params=["fast", "plain"])
+def listener(store: Store, request: pytest.FixtureRequest) -> Iterator[Listener]:
     peers = [peer("one", sends=True), peer("other", sends=True)]
-    listener = Listener(configured(store.folder, *peers), store)
+    listener = Listener(configured(store.folder, *peers, node={"fast_ingest": request.param == "fast"}), store)
     listener.open()
     yield listener
     listener.close()

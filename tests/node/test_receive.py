@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -24,6 +24,7 @@ from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # the module makes its names at import
 
 from node.accepted import STORED_CLASSES, TRANSFER_SYNTAXES
+from node.association import AS_SCU
 from node.audit import Event
 from node.config import Config
 from node.database import Database
@@ -38,16 +39,29 @@ from tests.node.conftest import Bench, configured, peer
 SENDER = peer("sender", sends=True)
 VIEWER = peer("viewer", receives=True)
 ARCHIVE = peer("archive", queries=True)
+PATHS = ("fast", "plain")
+"""Straight from the socket, and all by pynetdicom: what is answered and kept is the same."""
 
 
 @pytest.fixture(scope="module")
-def listener(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listener]:
-    """One listener for the tests of this file: closing one takes half a second."""
-    folder = tmp_path_factory.mktemp("data")
-    listener = Listener(configured(folder, SENDER, VIEWER, ARCHIVE), Store(folder, Database("sqlite://")))
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Listener]]:
+    """Two listeners for the tests of this file, one that leaves the transfer to pynetdicom: closing one takes time."""
+    with ExitStack() as stack:
+        yield {path: stack.enter_context(opened(tmp_path_factory.mktemp(path), path)) for path in PATHS}
+
+
+@contextmanager
+def opened(folder: Path, path: str) -> Iterator[Listener]:
+    config = configured(folder, SENDER, VIEWER, ARCHIVE, node={"fast_ingest": path == "fast"})
+    listener = Listener(config, Store(folder, Database("sqlite://")))
     listener.open()
     yield listener
     listener.close()
+
+
+@pytest.fixture(params=PATHS)
+def listener(both: dict[str, Listener], request: pytest.FixtureRequest) -> Listener:
+    return both[request.param]
 
 
 @pytest.fixture
@@ -80,7 +94,7 @@ def associated(
     ae.add_requested_context(Verification)
     for abstract, syntaxes in contexts:
         ae.add_requested_context(abstract, syntaxes)
-    association = ae.associate(config.node.host, config.node.port, ae_title=called)
+    association = ae.associate(config.node.host, config.node.port, ae_title=called, evt_handlers=list(AS_SCU))
     try:
         yield association
     finally:
