@@ -72,16 +72,16 @@ class FastStore:
         """In the association's thread, before it would run pynetdicom's loop."""
         association = event.assoc
         if self.serves(association):
-            theirs = association._run_reactor
-            association._run_reactor = lambda: _serve(association, theirs)  # type: ignore[method-assign]
+            established, theirs = _Established(association), association._run_reactor
+            association._run_reactor = lambda: _serve(established, association, theirs)  # type: ignore[method-assign]
 
 
-def _serve(association: Association, theirs: Callable[[], None]) -> None:
+def _serve(established: _Established, association: Association, theirs: Callable[[], None]) -> None:
     association.dul.join()
-    if association.dul.state_machine.current_state != _ESTABLISHED:
-        theirs()  # the peer was gone before it was accepted: pynetdicom's loop finds its reader ended, and ends too
+    if association.dul.state_machine.current_state == _ESTABLISHED:
+        established.serve()
     else:
-        _Established(association).serve()
+        theirs()  # the peer was gone before it was accepted: pynetdicom's loop finds its reader ended, and ends too
 
 
 class _File:
@@ -132,7 +132,7 @@ class _Established:
         self._assembly = pdv.Assembly(self._begin)
         self._closing = threading.Lock()
         self._is_told_to_stop = False
-        # pynetdicom's abort() ends here too: `shutdown` of the application entity calls it from another thread.
+        # What pynetdicom's abort() does; `shutdown` of the application entity calls it from another thread.
         association._abort_blocking = self._stop  # type: ignore[method-assign]
 
     def serve(self) -> None:
@@ -150,7 +150,7 @@ class _Established:
         stream = PduStream(connection, Limits(MOST_BYTES_OF_A_PDU, self._association.network_timeout))
         words = (BY_USER, NOT_SPECIFIED)
         try:
-            while not self._is_told_to_stop:
+            while not self._has_to_stop:
                 kind, field = stream.next()
                 if kind == pdv.P_DATA:
                     self._take(field)
@@ -168,7 +168,7 @@ class _Established:
         except PeerSilent:
             self._note("it said nothing for too long")
         except ConnectionGone as gone:
-            if not self._is_told_to_stop:
+            if not self._has_to_stop:
                 if gone.midway or self._assembly.is_midway:
                     self._note(f"in the middle of a message: {gone}")
                 return False
@@ -176,6 +176,11 @@ class _Established:
             self._send(pdv.abort_pdu(*words))
             stream.drain(_DRAIN_SECONDS)
         return False
+
+    @property
+    def _has_to_stop(self) -> bool:
+        # The second: told by pynetdicom's own abort(), a moment before it was replaced.
+        return self._is_told_to_stop or self._association._sent_abort
 
     def _note(self, reason: str) -> None:
         log.warning("association.broken", peer=self._title, reason=reason)

@@ -10,34 +10,20 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
-from pynetdicom import build_context
+from pydicom.uid import MRImageStorage
 from pynetdicom.dimse_messages import C_STORE_RQ
 from pynetdicom.dimse_primitives import C_STORE
-from pynetdicom.pdu import A_ASSOCIATE_RQ, P_DATA_TF
-from pynetdicom.pdu_primitives import A_ASSOCIATE, ImplementationClassUIDNotification, MaximumLengthNotification
+from pynetdicom.pdu import P_DATA_TF
 
+from tests import raw_peer
 from tests.running_node import NODE_TITLE, SENDER_TITLE
 
-RELEASE_RQ = bytes([0x05, 0, 0, 0, 0, 4, 0, 0, 0, 0])  # PS3.8 Table 9-24
-ABORT = bytes([0x07, 0, 0, 0, 0, 4, 0, 0, 0, 0])  # PS3.8 Table 9-26
 CONTEXT_ID = 1
 
 
 def associate_rq(calling: str = SENDER_TITLE) -> bytes:
     """A correct A-ASSOCIATE-RQ for MR images."""
-    request = A_ASSOCIATE()
-    request.application_context_name = "1.2.840.10008.3.1.1.1"
-    request.calling_ae_title, request.called_ae_title = calling, NODE_TITLE
-    context = build_context(MRImageStorage, ExplicitVRLittleEndian)
-    context.context_id = CONTEXT_ID
-    request.presentation_context_definition_list = [context]
-    length, implementation = MaximumLengthNotification(), ImplementationClassUIDNotification()
-    length.maximum_length_received, implementation.implementation_class_uid = 16384, "1.2.3"
-    request.user_information = [length, implementation]
-    pdu = A_ASSOCIATE_RQ()
-    pdu.from_primitive(request)
-    return bytes(pdu.encode())
+    return raw_peer.associate_rq([MRImageStorage], calling, called=NODE_TITLE)
 
 
 def store_rq(sop_instance_uid: str, content: bytes) -> bytes:

@@ -25,13 +25,14 @@ def stored(folder: Path) -> set[Path]:
     return set((folder / "data" / "objects").glob("*/*.dcm"))
 
 
+@pytest.mark.parametrize("fast", ["true", "false"], ids=["fast", "plain"])
 def test_at_every_success_as_many_objects_are_durable_and_they_are_enough_to_go_on_with(
-    tmp_path: Path, patient: SentPatient
+    tmp_path: Path, patient: SentPatient, fast: str
 ) -> None:
     strace = program("strace", "strace")
     paths = patient.baseline[:IMAGES]
     port, trace = free_port(), tmp_path / "trace.txt"
-    write_config(tmp_path / "node", port)
+    write_config(tmp_path / "node", port, node=f"fast_ingest = {fast}")
     under = [str(strace), *COMMAND, f"--output={trace}"]
     with started(tmp_path / "node", port, worker=False, under=under):
         assert Sender(port).send(paths)

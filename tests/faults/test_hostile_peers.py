@@ -20,7 +20,8 @@ from pynetdicom import AE
 
 from node.association import AS_SCU
 from tests.dicom_files import BASELINE, encoded, t2_axial
-from tests.faults.hostile import ABORT, RELEASE_RQ, Holding, associate_rq, files_outside, mutated, say, store_rq
+from tests.faults.hostile import Holding, associate_rq, files_outside, mutated, say, store_rq
+from tests.raw_peer import ABORT_RQ, RELEASE_RQ
 from tests.running_node import NODE_TITLE, SENDER_TITLE, RunningNode, running_node
 
 COUNT = int(os.environ.get("RESTAGE_FUZZ", "300"))
@@ -33,9 +34,10 @@ CALM_SECONDS = 75  # an association that says nothing more ends after network_ti
 OURS = ("config.toml", "log.txt", "data")
 
 
-@pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
-    with running_node(tmp_path_factory.mktemp("hostile") / "node", worker=False) as running:
+@pytest.fixture(scope="module", params=["true", "false"], ids=["fast", "plain"])
+def node(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[RunningNode]:
+    told = f"fast_ingest = {request.param}"
+    with running_node(tmp_path_factory.mktemp("hostile") / "node", node=told, worker=False) as running:
         for _ in range(20):  # what a process loads once is no leak
             say(running.port, associate_rq(), RELEASE_RQ)
         yield running
@@ -91,7 +93,7 @@ def test_health_checks_that_connect_and_close_leave_nothing(node: RunningNode, h
 
 def test_mutated_streams_of_pdus_leave_nothing(node: RunningNode, holding: None, chance: random.Random) -> None:
     (image,) = t2_axial(BASELINE, 1)
-    rests = (b"", store_rq(image.SOPInstanceUID, body(encoded(image))) + RELEASE_RQ, RELEASE_RQ, ABORT)
+    rests = (b"", store_rq(image.SOPInstanceUID, body(encoded(image))) + RELEASE_RQ, RELEASE_RQ, ABORT_RQ)
     for _ in range(COUNT):
         begin, rest = associate_rq(), chance.choice(rests)
         if rest and chance.random() < 0.7:
