@@ -29,6 +29,8 @@ FAILURES = {
     "a disk that turned read-only under the index": "pwrite64:error=EROFS:when=150..155",
     "an index that fails to flush": "fdatasync:error=EIO:when=11..16",
 }
+# A new object's row is made again from its file where a power cut takes it: only what comes again waits for a flush.
+SENT_BEFORE = {FAILURES["an index that fails to flush"]}
 
 
 @pytest.fixture
@@ -47,6 +49,9 @@ def test_the_sender_is_told_to_come_back_and_everything_is_kept_in_the_end(
     write_config(tmp_path, port)
     sender = Sender(port)
     with started(tmp_path, port, worker=False, under=under) as node:
+        if failure in SENT_BEFORE:
+            assert sender.send(sent)
+            sender.acknowledged.clear()
         assert not sender.send(sent)
         assert set(sender.refusals) == {OUT_OF_RESOURCES}
         for _ in range(TRIES):
