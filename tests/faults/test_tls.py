@@ -27,10 +27,11 @@ from node.tls import HANDSHAKE_SECONDS, as_onlooker
 from node.tls_section import Tls
 from tests.certificates import SERVER_ONLY, Authority, Pair, Wanted, self_signed
 from tests.dicom_files import BASELINE, mask, report, t2_axial, write
-from tests.faults.hostile import RELEASE_RQ, associate_rq, say
+from tests.faults.hostile import associate_rq, say
 from tests.faults.storescp import storescp, trusting
 from tests.node.conftest import Bench
 from tests.programs import program
+from tests.raw_peer import RELEASE_RQ
 from tests.running_node import NODE_TITLE, SENDER_TITLE, Destination, RunningNode, free_port, started, write_config
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(120)]
