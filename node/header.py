@@ -143,7 +143,7 @@ def walked(encoded: bytes) -> Header | None:
 def _read(encoded: bytes) -> Header:
     dataset = dcmread(BytesIO(encoded))
     _refuse_short_values(dataset)
-    return Header(transfer_syntax_uid=str(dataset.file_meta.TransferSyntaxUID), whole=dataset)
+    return Header(transfer_syntax_uid=str(dataset.file_meta.get("TransferSyntaxUID") or ""), whole=dataset)
 
 
 def _refuse_short_values(dataset: Dataset) -> None:

@@ -108,7 +108,7 @@ def _facts(header: Header) -> ObjectFacts:
         study_description=header.text("StudyDescription"),
         modality=header.text("Modality"),
         manufacturer=header.text("Manufacturer"),
-        transfer_syntax_uid=header.transfer_syntax_uid,
+        transfer_syntax_uid=_transfer_syntax(header),
     )
 
 
@@ -159,6 +159,12 @@ def _uid(header: Header, keyword: str) -> str:
     if len(value) > 64 or not _UID.fullmatch(value):
         raise ObjectError(IDENTIFIER_MISSING, f"{keyword} is not a UID")
     return value
+
+
+def _transfer_syntax(header: Header) -> str:
+    if not header.transfer_syntax_uid:
+        raise ObjectError(IDENTIFIER_MISSING, "TransferSyntaxUID is missing from the File Meta Information")
+    return header.transfer_syntax_uid
 
 
 def _refuse_truncated(header: Header) -> None:
