@@ -53,6 +53,7 @@ class Node(Section):
         AfterValidator(_check_database),
         Field(description='"" for restage.sqlite in data_dir, or "sqlite:///" and a path'),
     ] = ""
+    largest_object_mib: Annotated[int, Field(ge=1, le=4096, description="MiB (1024² bytes), 1 to 4096")] = 1024
     keep_free_gib: Annotated[float, Field(ge=0, le=100000, description="GiB (1024³ bytes), 0 to 100000")] = 1.0
     fast_ingest: Switch = True
 

@@ -30,7 +30,7 @@ from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import AssociationSocket
 
 from node import pdv
-from node.crowd import MOST_BYTES_OF_A_PDU
+from node.crowd import MOST_BYTES_OF_A_PDU, too_long
 from node.errors import ProtocolError
 from node.part10 import Writer, file_head
 from node.pdu_stream import ConnectionGone, Limits, PduStream, PeerSilent
@@ -51,8 +51,9 @@ _STOP_SECONDS = 10.0
 class FastStore:
     """Handlers that take an association over from pynetdicom once it is accepted."""
 
-    def __init__(self, storage: Collection[str], verification: str) -> None:
+    def __init__(self, storage: Collection[str], verification: str, most_bytes_of_an_object: int) -> None:
         self._served = {*storage, verification}
+        self._most_bytes = most_bytes_of_an_object
 
     @property
     def handlers(self) -> list[evt.EventHandlerType]:
@@ -72,7 +73,7 @@ class FastStore:
         """In the association's thread, before it would run pynetdicom's loop."""
         association = event.assoc
         if self.serves(association):
-            established, theirs = _Established(association), association._run_reactor
+            established, theirs = _Established(association, self._most_bytes), association._run_reactor
             association._run_reactor = lambda: _serve(established, association, theirs)  # type: ignore[method-assign]
 
 
@@ -87,12 +88,15 @@ def _serve(established: _Established, association: Association, theirs: Callable
 class _File:
     """A Part 10 file as it arrives, and its digest: most of that is computed while the sender still sends."""
 
-    def __init__(self, head: bytes) -> None:
+    def __init__(self, head: bytes, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
         self._content = BytesIO()
         self._digest = hashlib.sha256()
         self.write(head)
 
     def write(self, part: bytes | memoryview) -> None:
+        if self._content.tell() + len(part) > self._most_bytes:
+            raise ProtocolError(too_long(self._most_bytes), BY_USER, NOT_SPECIFIED)
         self._content.write(part)
         self._digest.update(part)
 
@@ -124,7 +128,8 @@ def digest_of(event: evt.Event) -> str:
 class _Established:
     """One association in state Sta6, until it is released, aborted or lost."""
 
-    def __init__(self, association: Association) -> None:
+    def __init__(self, association: Association, most_bytes_of_an_object: int) -> None:
+        self._most_bytes = most_bytes_of_an_object
         self._association = association
         self._transport = cast(AssociationSocket, association.dul.socket)
         self._title = association.requestor.ae_title
@@ -194,7 +199,7 @@ class _Established:
     def _begin(self, context_id: int, command: Command) -> _File:
         """The file that a data set becomes, as far as it is known before its first byte."""
         syntax = str(self._context(context_id).transfer_syntax[0])
-        return _File(file_head(command.sop_class_uid, command.sop_uid, syntax, _WRITER))
+        return _File(file_head(command.sop_class_uid, command.sop_uid, syntax, _WRITER), self._most_bytes)
 
     def _context(self, context_id: int) -> PresentationContext:
         if context_id not in self._contexts:

@@ -29,7 +29,7 @@ from node.association import STORAGE_COMMITMENT, SYNTAXES
 from node.audit import Participant, Role, turned_away
 from node.commitment import Patience
 from node.config import Config
-from node.crowd import MOST_CONNECTIONS, crowded, forget_a_lost_connection, limit_pdu_length
+from node.crowd import MIB, MOST_CONNECTIONS, Sizes, crowded, forget_a_lost_connection
 from node.errors import ConfigError
 from node.event_report import Answer, answer_report
 from node.fast_store import FastStore
@@ -65,6 +65,8 @@ class Listener:
         _config.VALIDATORS["AE"] = _any_title
         self.gate = Gate(config.peers)
         self.handshakes = Handshakes(config.tls)
+        self._most_bytes = config.node.largest_object_mib * MIB
+        self._sizes = Sizes(self._most_bytes)
         self._ae = _application_entity(config)
         self._trail = Trail.of(config)
         self._arrivals = Arrivals(self._trail)
@@ -83,7 +85,8 @@ class Listener:
 
     def _listen(self, port: int, begin: Callable[[evt.Event], None], context: SSLContext | None = None) -> None:
         handlers: list[evt.EventHandlerType] = [
-            (evt.EVT_CONN_OPEN, limit_pdu_length),
+            (evt.EVT_CONN_OPEN, self._sizes.watch),
+            (evt.EVT_PDU_RECV, self._sizes.count),
             (evt.EVT_CONN_OPEN, begin),
             (evt.EVT_DATA_RECV, self._note_titles),
             (evt.EVT_REQUESTED, self._narrow),
@@ -98,7 +101,7 @@ class Listener:
             (evt.EVT_N_ACTION, self._promise_nothing),
         ]
         if self.config.node.fast_ingest:
-            handlers += FastStore(STORED_CLASSES, Verification).handlers
+            handlers += FastStore(STORED_CLASSES, Verification, self._most_bytes).handlers
         address = (self.config.node.host, port)
         server = self._ae.start_server(address, block=False, ssl_context=context, evt_handlers=handlers)
         if server is not None and server.socket is not None:

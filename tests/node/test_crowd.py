@@ -9,19 +9,25 @@ from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 
 import pytest
+import structlog
+from pydicom.uid import MRImageStorage
 from pynetdicom import AE
 from pynetdicom.association import Association
 
 from node import crowd
+from node.crowd import MIB
 from node.receive import Listener
 from node.store import Store
 from tests.node.conftest import configured, peer
+from tests.raw_peer import p_data, raw_peer, store_command, value
 
 
 @pytest.fixture(params=["fast", "plain"])
 def listener(store: Store, request: pytest.FixtureRequest) -> Iterator[Listener]:
     peers = [peer("one", sends=True), peer("other", sends=True)]
-    listener = Listener(configured(store.folder, *peers, node={"fast_ingest": request.param == "fast"}), store)
+    listener = Listener(
+        configured(store.folder, *peers, node={"fast_ingest": request.param == "fast", "largest_object_mib": 8}), store
+    )
     listener.open()
     yield listener
     listener.close()
@@ -106,5 +112,22 @@ def test_a_pdu_that_is_announced_far_too_long_ends_its_connection_at_once(listen
         connection.sendall(header + bytes(100))
         with suppress(ConnectionResetError):
             assert connection.recv(100) == b"", "closed, not waited for"
+    assert all_gone(listener)
+    assert associated(listener, "ONE").is_established
+
+
+def test_an_object_that_is_longer_than_any_may_be_ends_its_association_before_it_fills_the_memory(
+    listener: Listener,
+) -> None:
+    most = listener.config.node.largest_object_mib * MIB
+    part = p_data(value(bytes(MIB // 4), last=False))
+    with structlog.testing.capture_logs() as events, raw_peer(listener.config.node.port) as peer:
+        with suppress(ConnectionError):
+            peer.associate(MRImageStorage, calling="ONE")
+            peer.say(p_data(value(store_command("1.2.3"), command=True)))
+            for _ in range(4 * most // len(part)):
+                peer.say(part)
+        assert soon(lambda: [one for one in events if one["event"] == "association.broken"])
+    assert "largest_object_mib" in events[-1]["reason"]
     assert all_gone(listener)
     assert associated(listener, "ONE").is_established

@@ -21,7 +21,7 @@ from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_CANCEL, C_ECHO, C_FIND, C_STORE
 
 from node.association import AS_SCU
-from node.crowd import limit_pdu_length
+from node.crowd import MIB, Sizes
 from node.fast_store import KNOWN_RELEASE, STORE_FAILED, FastStore
 from tests.node.conftest import free_port
 from tests.raw_peer import (
@@ -57,13 +57,13 @@ class Receiver:
         for uid in (VERIFICATION, MRImageStorage, CTImageStorage):
             self.ae.add_supported_context(uid, ExplicitVRLittleEndian)
         handlers: list[evt.EventHandlerType] = [
-            (evt.EVT_CONN_OPEN, limit_pdu_length),
+            (evt.EVT_CONN_OPEN, Sizes(MIB).watch),
             (evt.EVT_C_STORE, self._store),
             (evt.EVT_C_ECHO, lambda _: 0x0000),
             *((event, self._note) for event in (evt.EVT_RELEASED, evt.EVT_ABORTED, evt.EVT_CONN_CLOSE)),
         ]
         if fast:
-            handlers += FastStore([MRImageStorage], VERIFICATION).handlers
+            handlers += FastStore([MRImageStorage], VERIFICATION, MIB).handlers
         self.ae.start_server(("127.0.0.1", self.port), block=False, evt_handlers=handlers)
 
     def _store(self, event: evt.Event) -> int:
