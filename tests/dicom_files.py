@@ -148,6 +148,13 @@ def encoded(dataset: Dataset) -> bytes:
     return buffer.getvalue()
 
 
+def data_set(dataset: Dataset) -> bytes:
+    """The encoded data set without preamble and file meta information: what travels in a C-STORE."""
+    content = encoded(dataset)
+    read = dcmread(BytesIO(content), stop_before_pixels=True, specific_tags=[])
+    return content[128 + 4 + 12 + read.file_meta.FileMetaInformationGroupLength :]
+
+
 def in_syntax(dataset: Dataset, syntax: str) -> Dataset:
     """The same image in another uncompressed transfer syntax, as a file in that syntax reads."""
     copy = deepcopy(dataset)

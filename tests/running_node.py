@@ -31,6 +31,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def listens(port: int) -> bool:
+    """Whether anybody does, on this machine."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 @dataclass(frozen=True)
 class Destination:
     """A peer that receives results; ``more`` are further lines of its section."""
@@ -179,8 +185,7 @@ def _served_by(pid: int) -> int:
 def _wait_for_port(node: RunningNode) -> None:
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline and node.process.poll() is None:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", node.port)) == 0:
-                return
+        if listens(node.port):
+            return
         time.sleep(0.05)
     raise AssertionError(f"the node did not start:\n{node.log[-4000:]}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from tests.peers.orthanc import TITLE, running_orthanc
 from tests.programs import program
-from tests.running_node import NODE_TITLE, free_port, running_node
+from tests.running_node import NODE_TITLE, free_port, listens, running_node
 
 PLAIN = """
 import os, sys
@@ -88,15 +87,10 @@ def _running(command: list[str], port: int) -> Iterator[None]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 20
-        while not _listens(port):
+        while not listens(port):
             assert process.poll() is None and time.monotonic() < deadline, f"{command[0]} did not start"
             time.sleep(0.1)
         yield
     finally:
         process.terminate()
         process.wait(20)
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0

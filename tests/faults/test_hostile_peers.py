@@ -10,8 +10,7 @@ import random
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
-from io import BytesIO
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,7 @@ from pydicom import dcmread
 from pynetdicom import AE
 
 from node.association import AS_SCU
-from tests.dicom_files import BASELINE, encoded, t2_axial
+from tests.dicom_files import BASELINE, data_set, t2_axial
 from tests.faults.hostile import Holding, associate_rq, files_outside, mutated, say, store_rq
 from tests.raw_peer import ABORT_RQ, RELEASE_RQ
 from tests.running_node import NODE_TITLE, SENDER_TITLE, RunningNode, running_node
@@ -49,9 +48,9 @@ def chance() -> random.Random:
     return random.Random(SEED)
 
 
-@pytest.fixture
-def holding(node: RunningNode) -> Iterator[None]:
-    """Whatever happens in a test, afterwards the node holds what it held, answers an echo, and has crashed nowhere."""
+@contextmanager
+def nothing_left(node: RunningNode) -> Iterator[None]:
+    """Whatever happens in it, afterwards the node holds what it held, answers an echo, and has crashed nowhere."""
     before, logged = Holding.of(node.process.pid), len(node.log)
     yield
     assert node.process.poll() is None
@@ -85,58 +84,53 @@ def echo_seconds(node: RunningNode) -> float:
     return time.monotonic() - started
 
 
-def test_health_checks_that_connect_and_close_leave_nothing(node: RunningNode, holding: None) -> None:
-    for _ in range(COUNT):
-        with socket.create_connection(("127.0.0.1", node.port), timeout=5):
-            pass
+def test_health_checks_that_connect_and_close_leave_nothing(node: RunningNode) -> None:
+    with nothing_left(node):
+        for _ in range(COUNT):
+            with socket.create_connection(("127.0.0.1", node.port), timeout=5):
+                pass
 
 
-def test_mutated_streams_of_pdus_leave_nothing(node: RunningNode, holding: None, chance: random.Random) -> None:
-    (image,) = t2_axial(BASELINE, 1)
-    rests = (b"", store_rq(image.SOPInstanceUID, body(encoded(image))) + RELEASE_RQ, RELEASE_RQ, ABORT_RQ)
-    for _ in range(COUNT):
-        begin, rest = associate_rq(), chance.choice(rests)
-        if rest and chance.random() < 0.7:
-            say(node.port, begin, mutated(rest, chance))
-        else:
-            say(node.port, mutated(begin + rest, chance))
+def test_mutated_streams_of_pdus_leave_nothing(node: RunningNode, chance: random.Random) -> None:
+    with nothing_left(node):
+        (image,) = t2_axial(BASELINE, 1)
+        rests = (b"", store_rq(image.SOPInstanceUID, data_set(image)) + RELEASE_RQ, RELEASE_RQ, ABORT_RQ)
+        for _ in range(COUNT):
+            begin, rest = associate_rq(), chance.choice(rests)
+            if rest and chance.random() < 0.7:
+                say(node.port, begin, mutated(rest, chance))
+            else:
+                say(node.port, mutated(begin + rest, chance))
 
 
-def test_noise_leaves_nothing(node: RunningNode, holding: None, chance: random.Random) -> None:
-    for _ in range(COUNT // 3):
-        say(node.port, chance.randbytes(chance.randrange(1, 3000)))
+def test_noise_leaves_nothing(node: RunningNode, chance: random.Random) -> None:
+    with nothing_left(node):
+        for _ in range(COUNT // 3):
+            say(node.port, chance.randbytes(chance.randrange(1, 3000)))
 
 
-def test_mutated_objects_are_kept_or_refused_and_nothing_else(
-    node: RunningNode, holding: None, chance: random.Random
-) -> None:
+def test_mutated_objects_are_kept_or_refused_and_nothing_else(node: RunningNode, chance: random.Random) -> None:
     """Each is one content under one UID, over honest associations; what was taken is an object."""
-    images = t2_axial(BASELINE, 4)
-    for _ in range(COUNT):
-        image = chance.choice(images)
-        content = mutated(body(encoded(image)), chance)
-        store = store_rq(image.SOPInstanceUID, content)
-        answers = [answer[:1] for answer in say(node.port, associate_rq(), store, RELEASE_RQ, seconds=5.0)]
-        assert answers == [b"\x02", b"\x04", b"\x06"], "accepted, answered and released, whatever the object is"
-    for path in (node.folder / "data" / "objects").glob("*/*.dcm"):
-        assert dcmread(path, stop_before_pixels=True).StudyInstanceUID
-    assert node.restage("fsck").returncode == 0
+    with nothing_left(node):
+        images = t2_axial(BASELINE, 4)
+        for _ in range(COUNT):
+            image = chance.choice(images)
+            content = mutated(data_set(image), chance)
+            store = store_rq(image.SOPInstanceUID, content)
+            answers = [answer[:1] for answer in say(node.port, associate_rq(), store, RELEASE_RQ, seconds=5.0)]
+            assert answers == [b"\x02", b"\x04", b"\x06"], "accepted, answered and released, whatever the object is"
+        for path in (node.folder / "data" / "objects").glob("*/*.dcm"):
+            assert dcmread(path, stop_before_pixels=True).StudyInstanceUID
+        assert node.restage("fsck").returncode == 0
 
 
-def test_peers_that_stop_in_the_middle_delay_nobody(node: RunningNode, holding: None) -> None:
+def test_peers_that_stop_in_the_middle_delay_nobody(node: RunningNode) -> None:
     """Half-open and slow: thirty connections that begin a PDU and say no more."""
-    with ExitStack() as stack:
+    with nothing_left(node), ExitStack() as stack:
         for number in range(30):
             connection = stack.enter_context(socket.create_connection(("127.0.0.1", node.port), timeout=5))
             connection.sendall(associate_rq()[: 1 + number * 5])
         assert echo_seconds(node) < 2.0
-
-
-def body(content: bytes) -> bytes:
-    """The data set of an encoded object, without preamble and file meta information."""
-    with BytesIO(content) as file:
-        read = dcmread(file, stop_before_pixels=True, specific_tags=[])
-    return content[128 + 4 + 12 + read.file_meta.FileMetaInformationGroupLength :]
 
 
 def test_the_mutations_are_many_and_most_differ(chance: random.Random) -> None:

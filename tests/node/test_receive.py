@@ -33,7 +33,7 @@ from node.gate import Caller
 from node.receive import Listener
 from node.schema import object_table, study_table
 from node.store import Store
-from tests.dicom_files import BASELINE, ROOT, dwi, encoded, in_syntax, mask, report, t2_axial
+from tests.dicom_files import BASELINE, ROOT, data_set, dwi, in_syntax, mask, report, t2_axial
 from tests.node.conftest import Bench, configured, peer
 
 SENDER = peer("sender", sends=True)
@@ -133,14 +133,6 @@ def send_bytes(config: Config, dataset: Dataset, content: bytes, sop_class: str 
         if answer.ErrorComment is not None:
             status.ErrorComment = answer.ErrorComment
         return status
-
-
-def body(dataset: Dataset) -> bytes:
-    """The encoded data set without preamble and file meta information: what travels in a C-STORE."""
-    content = encoded(dataset)
-    with BytesIO(content) as file:
-        read = dcmread(file, stop_before_pixels=True, specific_tags=[])
-    return content[128 + 4 + 12 + read.file_meta.FileMetaInformationGroupLength :]
 
 
 def kept(bench: Bench) -> list[Path]:
@@ -304,7 +296,7 @@ def test_the_data_set_is_kept_byte_for_byte(config: Config, bench: Bench, syntax
     dataset = in_syntax(t2_axial(BASELINE)[0], syntax)
     send(config, dataset)
     (path,) = kept(bench)
-    assert path.read_bytes().endswith(body(dataset))
+    assert path.read_bytes().endswith(data_set(dataset))
     assert dcmread(path).file_meta.TransferSyntaxUID == syntax
 
 
@@ -373,12 +365,12 @@ def without(keyword: str) -> Dataset:
 IMAGE = t2_axial(BASELINE)[0]
 BROKEN = {
     "no DICOM": (b"this is no data set at all, whatever the request says" * 20, range(0xC000, 0xD000)),
-    "cut off": (body(IMAGE)[:-500], range(0xC000, 0xD000)),
-    "cut off in its header": (body(IMAGE)[:600], range(0xC000, 0xD000)),
-    "without study": (body(without("StudyInstanceUID")), range(0xC000, 0xD000)),
-    "without series": (body(without("SeriesInstanceUID")), range(0xC000, 0xD000)),
-    "another instance": (body(t2_axial(BASELINE)[1]), range(0xA900, 0xAA00)),
-    "another class": (body(report(BASELINE)), range(0xA900, 0xAA00)),
+    "cut off": (data_set(IMAGE)[:-500], range(0xC000, 0xD000)),
+    "cut off in its header": (data_set(IMAGE)[:600], range(0xC000, 0xD000)),
+    "without study": (data_set(without("StudyInstanceUID")), range(0xC000, 0xD000)),
+    "without series": (data_set(without("SeriesInstanceUID")), range(0xC000, 0xD000)),
+    "another instance": (data_set(t2_axial(BASELINE)[1]), range(0xA900, 0xAA00)),
+    "another class": (data_set(report(BASELINE)), range(0xA900, 0xAA00)),
 }
 
 
@@ -399,7 +391,7 @@ def test_a_broken_object_is_refused_with_a_comment_and_leaves_nothing(
 def test_an_object_announced_under_another_class_than_its_own_is_a_mismatch(config: Config, bench: Bench) -> None:
     other = report(BASELINE)
     other.SOPInstanceUID = IMAGE.SOPInstanceUID
-    assert send_bytes(config, IMAGE, body(other)).Status == 0xA900
+    assert send_bytes(config, IMAGE, data_set(other)).Status == 0xA900
     assert files(bench) == []
 
 
