@@ -29,6 +29,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(120 + COUNT // 2)]
 
 VERIFICATION = "1.2.840.10008.1.1"
 MOST_MORE_THREADS, MOST_MORE_FILES, MOST_MORE_MB = 4, 6, 40 + COUNT // 200
+HONEST_SECONDS = 5.0  # behind a flood an honest peer waits for a full backlog of connections, on a busy machine too
 CALM_SECONDS = 75  # an association that says nothing more ends after network_timeout
 OURS = ("config.toml", "log.txt", "data")
 
@@ -54,7 +55,7 @@ def nothing_left(node: RunningNode) -> Iterator[None]:
     before, logged = Holding.of(node.process.pid), len(node.log)
     yield
     assert node.process.poll() is None
-    assert echo_seconds(node) < 2.0
+    assert echo_seconds(node) < HONEST_SECONDS
     deadline = time.monotonic() + CALM_SECONDS
     while not calm(before, after := Holding.of(node.process.pid)):
         assert time.monotonic() < deadline, f"{before} became {after}"
@@ -130,7 +131,7 @@ def test_peers_that_stop_in_the_middle_delay_nobody(node: RunningNode) -> None:
         for number in range(30):
             connection = stack.enter_context(socket.create_connection(("127.0.0.1", node.port), timeout=5))
             connection.sendall(associate_rq()[: 1 + number * 5])
-        assert echo_seconds(node) < 2.0
+        assert echo_seconds(node) < HONEST_SECONDS
 
 
 def test_the_mutations_are_many_and_most_differ(chance: random.Random) -> None:
