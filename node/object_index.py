@@ -5,6 +5,7 @@ Statements are made once: for each object SQLAlchemy would take longer to put th
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,9 +14,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
+from node.database import Prepared
 from node.records import ObjectFacts
 from node.schema import object_table, result_table
-from node.study import admit, touch
+from node.study import GO_ON, admit, goes_on, touch
 
 RECOVERY = "recovery"
 """The source of an object whose row was made again from its file."""
@@ -26,6 +28,7 @@ _STANDING = select(
     select(result_table.c.id).where(result_table.c.sop_uid == bindparam("uid")).exists().label("is_own"),
     select(_object.id).where(_OF_OBJECT).exists().label("is_known"),
 )
+_STANDING_QUICKLY = Prepared(_STANDING)
 _CONTENTS = select(object_table).where(_OF_OBJECT)
 _ADD = insert(object_table)
 _WRITTEN = [column.name for column in object_table.columns if column.name != "id"]
@@ -37,6 +40,7 @@ _ADD_NEW = insert(object_table).from_select(
 )
 _SUPERSEDE = update(object_table).where(_OF_OBJECT).values(current=False)
 _RESTORE = update(object_table).where(_OF_OBJECT & (_object.digest == bindparam("which"))).values(current=True)
+_ADD_NEW_QUICKLY = Prepared(_ADD_NEW)
 
 
 class Kept(Enum):
@@ -68,10 +72,10 @@ class Standing:
     is_known: bool
 
 
-def standing(connection: Connection, sop_uid: str) -> Standing:
+def standing(connection: sqlite3.Connection, sop_uid: str) -> Standing:
     """Whether an object is ours, or was here before."""
-    row = connection.execute(_STANDING, {"uid": sop_uid}).one()
-    return Standing(bool(row.is_own), bool(row.is_known))
+    is_own, is_known = _STANDING_QUICKLY.run(connection, {"uid": sop_uid}).fetchone()
+    return Standing(bool(is_own), bool(is_known))
 
 
 def contents(connection: Connection, sop_uid: str) -> Sequence[Row[Any]]:
@@ -85,6 +89,13 @@ def add(connection: Connection, facts: ObjectFacts, file: File) -> bool:
         return False
     admit(connection, facts, time.time())
     return True
+
+
+def add_quickly(connection: sqlite3.Connection, facts: ObjectFacts, file: File) -> bool:
+    """``add``, where the object is new and its study goes on; False, and to be rolled back, where it is not so."""
+    if not _ADD_NEW_QUICKLY.run(connection, _row(facts, file)).rowcount:
+        return False
+    return bool(GO_ON.run(connection, goes_on(facts, time.time())).rowcount)
 
 
 def index(connection: Connection, facts: ObjectFacts, file: File) -> Kept:

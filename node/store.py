@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import sqlite3
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from node.database import Database
 from node.durable import PART, flush_directory, write_durably
 from node.errors import ObjectError, StoreError
 from node.group_commit import GroupCommit
-from node.object_index import RECOVERY, File, Kept, add, contents, index, standing
+from node.object_index import RECOVERY, File, Kept, add, add_quickly, contents, index, standing
 from node.objects import NOT_DICOM, read_facts, same_content
 from node.records import ObjectFacts, StoredObject
 from node.room import Room
@@ -29,6 +31,10 @@ log = structlog.get_logger()
 
 _OBJECTS = "objects"
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+class _LongWay(Exception):
+    """An object that begins a study, or changes what is known of one."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +90,11 @@ class Store:
         relative = _path(facts.sop_uid, digest)
         path = self.folder / relative
         try:
-            with self.database.reading() as connection:
-                known = standing(connection, facts.sop_uid)
-                if known.is_own:
-                    return Kept.OWN
-                repeated = known.is_known and self._repeats(contents(connection, facts.sop_uid), encoded, digest)
-            if repeated:
+            with self.database.directly() as driver:
+                known = standing(driver, facts.sop_uid)
+            if known.is_own:
+                return Kept.OWN
+            if known.is_known and self._repeats(facts.sop_uid, encoded, digest):
                 with self.database.transaction() as connection:
                     touch(connection, facts.study_uid, time.time())
                 return Kept.KNOWN
@@ -102,9 +107,10 @@ class Store:
                 return index(connection, facts, file)
         except OSError as error:
             raise StoreError(f"cannot write {path.name}: {error}", full=error.errno in _NO_ROOM) from error
-        except OperationalError as error:
+        except (OperationalError, sqlite3.OperationalError) as error:
             # The file is there and is indexed at the next start; the sender sends it again all the same.
-            raise StoreError(f"cannot index {path.name}: {error.orig}", full="full" in str(error.orig)) from error
+            said = str(getattr(error, "orig", error))
+            raise StoreError(f"cannot index {path.name}: {said}", full="full" in said) from error
 
     def objects_of(self, connection: Connection, study_uids: tuple[str, ...]) -> tuple[StoredObject, ...]:
         """The objects that count of some studies, in a stable order."""
@@ -128,9 +134,10 @@ class Store:
         uids = (row.sop_uid, row.sop_class_uid, row.series_uid, row.study_uid)
         return StoredObject(*uids, row.manufacturer, path, row.digest)
 
-    def _repeats(self, known: Sequence[Row[Any]], encoded: bytes, digest: str) -> bool:
+    def _repeats(self, sop_uid: str, encoded: bytes, digest: str) -> bool:
         """Whether the object that counts is the same, only encoded otherwise (by another sender, say)."""
-        current = next((row for row in known if row.current), None)
+        with self.database.reading() as connection:
+            current = next((row for row in contents(connection, sop_uid) if row.current), None)
         if current is None or current.digest == digest:
             return False
         file = self.folder / current.path
@@ -138,6 +145,11 @@ class Store:
 
     def _index_group(self, group: Sequence[tuple[ObjectFacts, File]]) -> list[bool]:
         # Not flushed: what a power cut takes from the index is found again from its files at the next start.
+        with suppress(_LongWay), self.database.directly(writing=True) as driver:
+            for facts, file in group:
+                if not add_quickly(driver, facts, file):
+                    raise _LongWay
+            return [True] * len(group)
         with self.database.transaction(rebuildable=True) as connection:
             return [add(connection, facts, file) for facts, file in group]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
+from node.database import Prepared
 from node.flow import STUDY, move
 from node.records import ObjectFacts, StudyState
 from node.schema import object_table, study_table
@@ -24,6 +25,15 @@ _GO_ON = _TOUCH.where(  # what `admit` would write of an object that says of its
 )
 
 
+GO_ON = Prepared(_GO_ON)
+
+
+def goes_on(facts: ObjectFacts, at: float) -> dict[str, object]:
+    """The parameters of ``GO_ON``, which changes one row where an object adds nothing to what is known of its study."""
+    patient, issuer = _owner(facts)
+    return {"uid": facts.study_uid, "at": at, "patient": patient, "patients_issuer": issuer}
+
+
 def touch(connection: Connection, study_uid: str, at: float) -> None:
     """A repeat changes nothing, but its study is still arriving."""
     connection.execute(_TOUCH, {"uid": study_uid, "at": at})
@@ -31,9 +41,7 @@ def touch(connection: Connection, study_uid: str, at: float) -> None:
 
 def admit(connection: Connection, facts: ObjectFacts, at: float) -> None:
     """A new content: its study is (again) being received; after it had settled, under a new generation."""
-    patient, issuer = _owner(facts)
-    same = {"uid": facts.study_uid, "at": at, "patient": patient, "patients_issuer": issuer}
-    if connection.execute(_GO_ON, same).rowcount:
+    if connection.execute(_GO_ON, goes_on(facts, at)).rowcount:
         return  # nearly every object
     table = study_table
     row = connection.execute(select(table).where(table.c.study_uid == facts.study_uid)).first()
