@@ -19,13 +19,13 @@ import threading
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from io import BytesIO
+from types import SimpleNamespace
 from typing import Any, cast
 
 import structlog
 from pydicom import Dataset
 from pynetdicom import PYNETDICOM_IMPLEMENTATION_UID, PYNETDICOM_IMPLEMENTATION_VERSION, evt
 from pynetdicom.association import Association
-from pynetdicom.dimse_primitives import C_ECHO, C_STORE
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import AssociationSocket
 
@@ -215,7 +215,7 @@ class _Established:
         if command.field == pdv.C_STORE_RQ and command.sop_uid:
             answer = self._stored(context, message)
         elif command.field == pdv.C_ECHO_RQ:
-            answer = self._handled(evt.Event(self._association, evt.EVT_C_ECHO, _asked(_echo(command), context)))
+            answer = self._handled(evt.Event(self._association, evt.EVT_C_ECHO, _asked(command, context)))
         else:
             raise ProtocolError(f"command 0x{command.field:04X} is not served here", BY_USER, NOT_SPECIFIED)
         most = self._association.requestor.maximum_length or 0
@@ -223,7 +223,7 @@ class _Established:
 
     def _stored(self, context: PresentationContext, message: Message[_File]) -> tuple[int, str]:
         file = message.content or self._begin(message.context_id, message.command)
-        return self._handled(_Arrived(self._association, _asked(_store(message.command), context), file))
+        return self._handled(_Arrived(self._association, _asked(message.command, context), file))
 
     def _handled(self, event: evt.Event) -> tuple[int, str]:
         """Status and Error Comment that the handler of pynetdicom's event gives."""
@@ -273,21 +273,12 @@ class _Established:
             self._association.join(_STOP_SECONDS)
 
 
-def _asked(request: C_STORE | C_ECHO, context: PresentationContext) -> dict[str, Any]:
+def _asked(command: Command, context: PresentationContext) -> dict[str, Any]:
+    """What a handler reads of a request and its context; a primitive of pynetdicom's takes its time to be made."""
+    request = SimpleNamespace(
+        MessageID=command.message_id,
+        AffectedSOPClassUID=command.sop_class_uid,
+        AffectedSOPInstanceUID=command.sop_uid,
+        MoveOriginatorApplicationEntityTitle=command.move_originator or None,
+    )
     return {"request": request, "context": context.as_tuple}
-
-
-def _store(command: Command) -> C_STORE:
-    request = C_STORE()
-    request.MessageID = command.message_id
-    request.AffectedSOPClassUID = command.sop_class_uid
-    request.AffectedSOPInstanceUID = command.sop_uid
-    request.MoveOriginatorApplicationEntityTitle = command.move_originator or None
-    return request
-
-
-def _echo(command: Command) -> C_ECHO:
-    request = C_ECHO()
-    request.MessageID = command.message_id
-    request.AffectedSOPClassUID = command.sop_class_uid
-    return request

@@ -174,18 +174,19 @@ def _elements(encoded: bytes, at: int) -> dict[int, RawDataElement]:
     content, end = memoryview(encoded), len(encoded)
     found: dict[int, RawDataElement] = {}
     while at + 8 <= end:
-        tag, vr, start, length = _head(encoded, at)
-        if not _FIRST_GROUP <= tag >> 16 < _DELIMITERS:
-            raise _Irregular
-        if length == _UNDEFINED:
-            if vr != "SQ" or tag in _WANTED:
-                raise _Irregular
-            at = _after_sequence(encoded, start, 1)
-            continue
+        group, element, code, length = _element_head(encoded, at)
+        tag = group << 16 | element
+        if code in _SHORT:  # nearly every element, so without a call
+            start = at + 8
+        else:
+            tag, _, start, length = _head(encoded, at)
         at = start + length
-        if at > end:
+        if length == _UNDEFINED and code == b"SQ" and tag not in _WANTED:
+            at = _after_sequence(encoded, start, 1)
+        if at > end or not _FIRST_GROUP <= group < _DELIMITERS:
             raise _Irregular
         if tag in _WANTED:
+            vr = code.decode("ascii")
             value = content[start:at] if vr in ("OB", "OW") else encoded[start:at]
             held = value if length else empty_value_for_VR(vr, raw=True)
             found[tag] = RawDataElement(BaseTag(tag), vr, length, held, start, False, True)  # type: ignore[arg-type]  # a view is read as bytes are
