@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table as RichTable
 from rich.tree import Tree
-from sqlalchemy import Connection, Row, Table, select
+from sqlalchemy import Connection, Row, Select, Table, select
 
 from node.clinical import current_rows
 from node.database import Database
@@ -37,13 +38,26 @@ _DELIVERY_WAITS = {
     "CLAIMED": "is being sent",
     "KEPT": "shadow mode: computed and kept, not sent",
 }
+_CLINICAL = ("item", "value", "date", "source")
+_DELIVERIES = (
+    select(
+        delivery_table,
+        result_table.c.pair_id,
+        result_table.c.kind,
+        result_table.c.version,
+        result_table.c.sop_uid,
+        commitment_item_table.c.reason.label("kept"),
+    )
+    .join(result_table)
+    .outerjoin(commitment_item_table, commitment_item_table.c.delivery_id == delivery_table.c.id)
+    .order_by(delivery_table.c.id)
+)
 _SEARCH_WAITS = {
     "DUE": "waits until nothing of the patient is arriving, and the peer can be reached",
     "CLAIMED": "searching",
 }
 _GOOD = {"PLANNED", "READY", "DONE", "SENT", "VERIFIED", "COMMITTED", "FETCHED"}
 _BAD = {"QUARANTINED", "DECLINED", "FAILED", "HELD", "WITHDRAWN", "OTHER_PATIENT", "DESTINATION_UNKNOWN", "REFUSED"}
-_OF_A_SEARCH = ("id", "peer", "state", "attempts", "instances", "reason")
 
 
 def read_status(database: Database) -> dict[str, Any]:
@@ -66,10 +80,10 @@ def read_status(database: Database) -> dict[str, Any]:
         patient["exams"].append(exam)
     for key, values in clinical.items():
         patient = patients[(key.patient_id, key.issuer)]
-        patient["clinical"] = [_pick(one, ("item", "value", "date", "source")) for one in values]
+        patient["clinical"] = [{name: getattr(one, name) for name in _CLINICAL} for one in values]
     for row in pairs:
         one = _pair(row, jobs.get(row.id, []), deliveries.get(row.id, []))
-        one["searches"] = [_pick(search, _OF_A_SEARCH, _SEARCH_WAITS) for search in searches.get(row.id, [])]
+        one["searches"] = [_pick(search, _SEARCH, _SEARCH_WAITS) for search in searches.get(row.id, [])]
         patients[(row.patient_id, row.issuer)]["pairs"].append(one)
     return {"patients": list(patients.values())}
 
@@ -79,12 +93,7 @@ def _rows(connection: Connection, table: Table, order: Any) -> Sequence[Row[Any]
 
 
 def _deliveries(connection: Connection) -> Sequence[Row[Any]]:
-    result, item = result_table.c, commitment_item_table
-    query = select(
-        delivery_table, result.pair_id, result.kind, result.version, result.sop_uid, item.c.reason.label("kept")
-    )
-    joined = query.join(result_table).outerjoin(item, item.c.delivery_id == delivery_table.c.id)
-    return connection.execute(joined.order_by(delivery_table.c.id)).all()
+    return connection.execute(_DELIVERIES).all()
 
 
 def _grouped(rows: Iterable[Row[Any]], column: str) -> dict[Any, list[Row[Any]]]:
@@ -98,20 +107,35 @@ def _patient(row: Row[Any]) -> dict[str, Any]:
     return {"patient_id": row.patient_id, "issuer": row.issuer, "clinical": [], "exams": [], "pairs": []}
 
 
+class _Shown:
+    """What is shown of the rows of a query, by the places of its columns: there are tens of thousands of series."""
+
+    def __init__(self, query: Select[Any], *names: str) -> None:
+        columns = [column.key for column in query.selected_columns]
+        self.names = names
+        self.of = itemgetter(*(columns.index(name) for name in names))
+
+
+_EXAM = _Shown(select(study_table), "study_uid", "study_date", "description", "state", "generation", "code", "reason")
+_SERIES = _Shown(
+    select(series_table),
+    *("series_uid", "role", "modality", "description", "b_values", "confidence", "code", "reason", "images"),
+)
+_PAIR = _Shown(select(pair_table), "id", "baseline", "restaging", "state", "version", "reason")
+_JOB = _Shown(select(job_table), "id", "task", "version", "state", "attempts", "reason")
+_SEARCH = _Shown(select(search_table), "id", "peer", "state", "attempts", "instances", "reason")
+_DELIVERY = _Shown(_DELIVERIES, "id", "peer", "kind", "version", "sop_uid", "state", "attempts", "status", "reason")
+
+
 def _exam(row: Row[Any], series: Sequence[Row[Any]]) -> dict[str, Any]:
-    fields = ("study_uid", "study_date", "description", "state", "generation", "code", "reason")
-    seen = ("series_uid", "role", "modality", "description", "b_values", "confidence", "code", "reason", "images")
-    return {**_pick(row, fields, _EXAM_WAITS), "series": [_pick(one, seen) for one in series]}
+    return {**_pick(row, _EXAM, _EXAM_WAITS), "series": [_pick(one, _SERIES) for one in series]}
 
 
 def _pair(row: Row[Any], jobs: Sequence[Row[Any]], deliveries: Sequence[Row[Any]]) -> dict[str, Any]:
-    pair = ("id", "baseline", "restaging", "state", "version", "reason")
-    job = ("id", "task", "version", "state", "attempts", "reason")
-    delivery = ("id", "peer", "kind", "version", "sop_uid", "state", "attempts", "status", "reason")
     return {
-        **_pick(row, pair),
-        "jobs": [_pick(one, job, _JOB_WAITS) for one in jobs],
-        "deliveries": [_with_commitment(one, _pick(one, delivery, _DELIVERY_WAITS)) for one in deliveries],
+        **_pick(row, _PAIR),
+        "jobs": [_pick(one, _JOB, _JOB_WAITS) for one in jobs],
+        "deliveries": [_with_commitment(one, _pick(one, _DELIVERY, _DELIVERY_WAITS)) for one in deliveries],
     }
 
 
@@ -122,8 +146,8 @@ def _with_commitment(row: Row[Any], picked: dict[str, Any]) -> dict[str, Any]:
     return picked
 
 
-def _pick(row: Row[Any], fields: Sequence[str], waits: Mapping[str, str] | None = None) -> dict[str, Any]:
-    picked = {field: getattr(row, field) for field in fields}
+def _pick(row: Row[Any], shown: _Shown, waits: Mapping[str, str] | None = None) -> dict[str, Any]:
+    picked = dict(zip(shown.names, shown.of(row), strict=True))
     if waits and not picked["reason"]:
         picked["reason"] = waits.get(picked["state"], "")
     return picked
