@@ -77,6 +77,13 @@ def too_long(most_bytes: int) -> str:
     return f"an object of more than {most_bytes // MIB} MiB ([node] largest_object_mib)"
 
 
+def limit_silence(event: Event) -> None:
+    """End a connection that stops in the middle of a PDU: pynetdicom's reader would wait for the rest for ever."""
+    connection = cast(AssociationSocket, event.assoc.dul.socket)
+    if connection.socket is not None:
+        connection.socket.settimeout(event.assoc.network_timeout)
+
+
 def forget_a_lost_connection(event: Event) -> None:
     """End the thread of a connection that closed without an A-ASSOCIATE-RQ, as a load balancer's health checks do.
 

@@ -29,7 +29,7 @@ from node.association import STORAGE_COMMITMENT, SYNTAXES
 from node.audit import Participant, Role, turned_away
 from node.commitment import Patience
 from node.config import Config
-from node.crowd import MIB, MOST_CONNECTIONS, Sizes, crowded, forget_a_lost_connection
+from node.crowd import MIB, MOST_CONNECTIONS, Sizes, crowded, forget_a_lost_connection, limit_silence
 from node.errors import ConfigError
 from node.event_report import Answer, answer_report
 from node.fast_store import FastStore
@@ -88,6 +88,7 @@ class Listener:
             (evt.EVT_CONN_OPEN, self._sizes.watch),
             (evt.EVT_PDU_RECV, self._sizes.count),
             (evt.EVT_CONN_OPEN, begin),
+            (evt.EVT_CONN_OPEN, limit_silence),
             (evt.EVT_DATA_RECV, self._note_titles),
             (evt.EVT_REQUESTED, self._narrow),
             (evt.EVT_REQUESTED, self._require_peer),

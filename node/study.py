@@ -23,8 +23,6 @@ _GO_ON = _TOUCH.where(  # what `admit` would write of an object that says of its
     _study.patient_id == bindparam("patient"),
     _study.issuer == bindparam("patients_issuer"),
 )
-
-
 GO_ON = Prepared(_GO_ON)
 
 

@@ -32,6 +32,8 @@ PURE = {
     "node.flow",
     "node.identity",
     "node.match",
+    "node.part10",
+    "node.pdv",
     "node.therapy",
     "node.words",
 }
