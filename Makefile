@@ -29,7 +29,7 @@ test: export OMP_NUM_THREADS = 1
 COMPUTE := tests/pipelines tests/dicom_templates tests/node tests/test_house.py
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(COMPUTE)
-	$(BIN)/python -m pytest -n 3 --dist loadgroup $(addprefix --ignore=,$(COMPUTE))
+	$(BIN)/python -m pytest -n 4 --dist loadgroup --no-loadscope-reorder $(addprefix --ignore=,$(COMPUTE))
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -1,4 +1,5 @@
-"""What each association has brought so far: one audit message for it when it ends, not one for each object."""
+"""What each association has brought so far: one line of the log and one audit message for it when it ends, not one for
+each object."""
 
 from __future__ import annotations
 
@@ -7,12 +8,15 @@ from dataclasses import dataclass, field
 from threading import Lock
 from weakref import WeakKeyDictionary
 
+import structlog
 from pynetdicom.association import Association
 from pynetdicom.events import Event
 
 from node.audit import Movement, Participant, Role, transferred
 from node.records import ObjectFacts
 from node.trail import Trail
+
+log = structlog.get_logger()
 
 
 @dataclass
@@ -47,6 +51,8 @@ class Arrivals:
         # Of an association of our own the peer is the acceptor: a C-GET brings what was asked for.
         ours = bool(event.assoc.is_requestor)
         peer = event.assoc.acceptor if ours else event.assoc.requestor
+        counts = {"studies": len(load.kept.studies), "kept": load.kept.total, "refused": load.refused.total()}
+        log.info("association.ended", peer=peer.ae_title, **counts)
         sender = Participant(peer.ae_title, str(peer.address), Role.SOURCE, requestor=not ours)
         self._trail.record(transferred(sender, self._trail.us(Role.DESTINATION, requestor=ours), load.kept, words))
 

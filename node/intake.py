@@ -48,7 +48,7 @@ class Intake:
         except StoreError as error:
             return self.refuse(event, OUT_OF_RESOURCES, str(error), title)
         self.arrivals.kept(event.assoc, facts)
-        log.info("object.kept", sop_uid=facts.sop_uid, study_uid=facts.study_uid, peer=title, kept=kept.name)
+        log.debug("object.kept", sop_uid=facts.sop_uid, study_uid=facts.study_uid, peer=title, kept=kept.name)
         return SUCCESS
 
     def refuse(self, event: evt.Event, status: int, comment: str, title: str) -> Dataset:

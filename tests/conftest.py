@@ -12,13 +12,19 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 MADE_ONCE = ("demo_every_kind", "demo_results", "real_every_kind", "with_masks", "without_masks", "scores_withheld")
 """Session fixtures of tests/peers that take a minute each."""
 SAME = {"demo_results": "demo_every_kind", "with_masks": "demo_every_kind"}
+LONGEST = ("test_random_kills.py", "test_poison.py", "test_clock_steps.py", "test_kills.py", "test_hostile_peers.py")
+"""Files of few tests that take minutes: begun last, they would keep one worker busy while the others have nothing."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one file run on one worker, or those of one minute's work: each worker would do that work anew."""
+    """Tests of one file run on one worker, or those of one minute's work: each worker would do that work anew.
+
+    The longest come first; `make test` tells pytest-xdist to keep this order, which goes by numbers of tests otherwise.
+    """
     for item in items:
         item.add_marker(pytest.mark.xdist_group(_together(item)))
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 def _together(item: pytest.Item) -> str:

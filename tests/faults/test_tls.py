@@ -38,6 +38,8 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(120)]
 
 PROMPTLY_SECONDS = 3.0  # an honest peer's association, whatever others do
 EXTRA = """\
+[logs]
+level = "DEBUG"
 [tls]
 port = {port}
 certificate = "{folder}/ours.pem"

@@ -448,6 +448,14 @@ def test_what_an_association_brought_and_what_was_refused_is_one_audit_message_w
     assert str(images[0].PatientName).partition("^")[0] not in tostring(message, encoding="unicode")
 
 
+def test_the_log_has_one_line_of_what_an_association_brought(store: Store, events: list[Any]) -> None:
+    with listening(store, SENDER) as config:
+        send(config, *t2_axial(BASELINE, 2), without("StudyInstanceUID"))
+        audited(config, Event.INSTANCES_TRANSFERRED)
+    (event,) = [one for one in events if one["event"] == "association.ended"]
+    assert (event["peer"], event["studies"], event["kept"], event["refused"]) == ("SENDER", 1, 2, 1)
+
+
 def test_an_association_that_breaks_off_is_audited_with_what_it_brought(store: Store) -> None:
     (image,) = t2_axial(BASELINE, 1)
     with listening(store, SENDER) as config, associated(config, context_of(image)) as association:

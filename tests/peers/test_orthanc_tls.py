@@ -16,6 +16,8 @@ from tests.running_node import NODE_TITLE, RunningNode, free_port, started, writ
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(120)]
 
 CONFIG = """\
+[logs]
+level = "DEBUG"
 [tls]
 port = {port}
 certificate = "ours.pem"
