@@ -23,7 +23,7 @@ demo: $(VENV)/installed
 	$(BIN)/restage demo --out demo
 
 # Workers, a file each (tests/conftest.py says which files share a minute's work): two for what needs one process, then
-# three for what starts nodes, archives and viewers of its own, and often waits for them.
+# four for what starts nodes, archives and viewers of its own, and often waits for them.
 # One thread of arithmetic for each worker: more of them than cores only wait for each other.
 test: export OMP_NUM_THREADS = 1
 COMPUTE := tests/pipelines tests/dicom_templates tests/node tests/test_house.py
