@@ -88,6 +88,11 @@ class Holding:
     files: int
     memory_mb: float
 
+    @property
+    def open(self) -> tuple[int, int]:
+        """Threads and files."""
+        return self.threads, self.files
+
     @classmethod
     def of(cls, pid: int) -> Holding:
         status = Path(f"/proc/{pid}/status").read_text().splitlines()

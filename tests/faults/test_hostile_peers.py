@@ -29,6 +29,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(120 + COUNT // 2)]
 
 VERIFICATION = "1.2.840.10008.1.1"
 MOST_MORE_THREADS, MOST_MORE_FILES, MOST_MORE_MB = 4, 6, 40 + COUNT // 200
+CLOCK_SECONDS = 3.0  # some turns of its quickest stations
 HONEST_SECONDS = 5.0  # behind a flood an honest peer waits for a full backlog of connections, on a busy machine too
 CALM_SECONDS = 75  # an association that says nothing more ends after network_timeout
 OURS = ("config.toml", "log.txt", "data")
@@ -40,7 +41,16 @@ def node(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReques
     with running_node(tmp_path_factory.mktemp("hostile") / "node", node=told, worker=False) as running:
         for _ in range(20):  # what a process loads once is no leak
             say(running.port, associate_rq(), RELEASE_RQ)
+        wait_for_the_clock(running)
         yield running
+
+
+def wait_for_the_clock(node: RunningNode) -> None:
+    """Until its stations have had their first turns: the threads and connections that they open then stay."""
+    before = None
+    while (now := Holding.of(node.process.pid)).open != before:
+        before = now.open
+        time.sleep(CLOCK_SECONDS)
 
 
 @pytest.fixture
