@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import cast
 
 from alembic import command
 from alembic.config import Config as AlembicConfig
@@ -48,6 +47,8 @@ class Database:
         # SQLite has one writer, and one that finds it busy sleeps before it looks again: threads of one process queue.
         is_sqlite = self.engine.dialect.name == "sqlite"
         self._writing: AbstractContextManager[object] = threading.Lock() if is_sqlite else nullcontext()
+        self._direct_turn = threading.Lock()
+        self._direct: sqlite3.Connection | None = None
 
     @contextmanager
     def transaction(self, *, rebuildable: bool = False) -> Iterator[Connection]:
@@ -74,21 +75,19 @@ class Database:
         as long to pass them on as SQLite to run them. ``writing``: one transaction, and ``rebuildable``. Raises
         sqlite3.OperationalError.
         """
-        with self._writing if writing else nullcontext():
-            pooled = self.engine.raw_connection()
+        # One connection for all threads: what it has read stays in its cache, which another one's commit would empty.
+        with self._writing if writing else nullcontext(), self._direct_turn:
+            connection = self._direct = self._direct or _direct(self.engine)
+            if not writing:
+                yield connection
+                return
+            connection.execute("BEGIN IMMEDIATE")
             try:
-                connection = cast(sqlite3.Connection, pooled.driver_connection)
-                if not writing:
-                    yield connection
-                    return
-                if pooled.info.get(_SYNCHRONOUS) != _REBUILDABLE:
-                    connection.execute(f"PRAGMA {_SYNCHRONOUS}={_REBUILDABLE}")
-                    pooled.info[_SYNCHRONOUS] = _REBUILDABLE
-                connection.execute("BEGIN IMMEDIATE")
                 yield connection
                 connection.execute("COMMIT")
             finally:
-                pooled.close()  # what was not committed is rolled back
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
 
     def migrate(self) -> None:
         """Bring the schema to this program's version. Safe to call at every start, by several processes at once.
@@ -115,6 +114,10 @@ class Database:
         return self.engine.url.database or self.engine.url.render_as_string(hide_password=True)
 
     def close(self) -> None:
+        with self._direct_turn:
+            if self._direct is not None:
+                self._direct.close()
+                self._direct = None
         self.engine.dispose()
 
 
@@ -149,6 +152,15 @@ def _engine(url: str) -> Engine:
         connection.exec_driver_sql("BEGIN" if options.get("restage_reading") else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _direct(engine: Engine) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        engine.url.database or ":memory:", BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    )
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute(f"PRAGMA {_SYNCHRONOUS}={_REBUILDABLE}")
+    return connection
 
 
 def _switch(connection: Connection, name: str, value: str) -> None:

@@ -13,12 +13,10 @@ association stays with pynetdicom. Sources: PS3.8 9.2 (state Sta6 and what ends 
 
 from __future__ import annotations
 
-import hashlib
 import socket
 import threading
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from io import BytesIO
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -32,6 +30,7 @@ from pynetdicom.transport import AssociationSocket
 from node import pdv
 from node.crowd import MOST_BYTES_OF_A_PDU, too_long
 from node.errors import ProtocolError
+from node.incoming import Incoming
 from node.part10 import Writer, file_head
 from node.pdu_stream import ConnectionGone, Limits, PduStream, PeerSilent
 from node.pdv import BY_PROVIDER, BY_USER, NOT_SPECIFIED, UNEXPECTED_PDU, Command, Message
@@ -51,9 +50,10 @@ _STOP_SECONDS = 10.0
 class FastStore:
     """Handlers that take an association over from pynetdicom once it is accepted."""
 
-    def __init__(self, storage: Collection[str], verification: str, most_bytes_of_an_object: int) -> None:
-        self._served = {*storage, verification}
+    def __init__(self, served: Collection[str], most_bytes_of_an_object: int, begin: Callable[[], Incoming]) -> None:
+        self._served = {*served}
         self._most_bytes = most_bytes_of_an_object
+        self._begin = begin
 
     @property
     def handlers(self) -> list[evt.EventHandlerType]:
@@ -73,7 +73,8 @@ class FastStore:
         """In the association's thread, before it would run pynetdicom's loop."""
         association = event.assoc
         if self.serves(association):
-            established, theirs = _Established(association, self._most_bytes), association._run_reactor
+            established = _Established(association, self._most_bytes, self._begin)
+            theirs = association._run_reactor
             association._run_reactor = lambda: _serve(established, association, theirs)  # type: ignore[method-assign]
 
 
@@ -86,50 +87,39 @@ def _serve(established: _Established, association: Association, theirs: Callable
 
 
 class _File:
-    """A Part 10 file as it arrives, and its digest: most of that is computed while the sender still sends."""
+    """A Part 10 file as it arrives: its head, and as much of a data set as an object may have."""
 
-    def __init__(self, head: bytes, most_bytes: int) -> None:
+    def __init__(self, incoming: Incoming, head: bytes, most_bytes: int) -> None:
+        self.incoming = incoming
         self._most_bytes = most_bytes
-        self._content = BytesIO()
-        self._digest = hashlib.sha256()
         self.write(head)
 
     def write(self, part: bytes | memoryview) -> None:
-        if self._content.tell() + len(part) > self._most_bytes:
+        if self.incoming.size + len(part) > self._most_bytes:
             raise ProtocolError(too_long(self._most_bytes), BY_USER, NOT_SPECIFIED)
-        self._content.write(part)
-        self._digest.update(part)
-
-    @property
-    def content(self) -> bytes:
-        return self._content.getvalue()
-
-    @property
-    def digest(self) -> str:
-        return self._digest.hexdigest()
+        self.incoming.write(part)
 
 
 class _Arrived(evt.Event):
-    """A C-STORE request as the handler of pynetdicom's event knows it, with the file's bytes already in one place."""
+    """A C-STORE request as the handler of pynetdicom's event knows it, with its object already in a file."""
 
-    def __init__(self, association: Association, asked: dict[str, Any], file: _File) -> None:
+    def __init__(self, association: Association, asked: dict[str, Any], incoming: Incoming) -> None:
         super().__init__(association, evt.EVT_C_STORE, asked)
-        self.file = file
-
-    def encoded_dataset(self, include_meta: bool = True) -> bytes:
-        return self.file.content
+        self.incoming = incoming
 
 
-def digest_of(event: evt.Event) -> str:
-    """SHA-256 of the file that a C-STORE brought; '' where pynetdicom received it."""
-    return event.file.digest if isinstance(event, _Arrived) else ""
+def arrived(event: evt.Event) -> Incoming | None:
+    """The object that a C-STORE brought; None where pynetdicom received it."""
+    return event.incoming if isinstance(event, _Arrived) else None
 
 
 class _Established:
     """One association in state Sta6, until it is released, aborted or lost."""
 
-    def __init__(self, association: Association, most_bytes_of_an_object: int) -> None:
+    def __init__(self, association: Association, most_bytes_of_an_object: int, begin: Callable[[], Incoming]) -> None:
         self._most_bytes = most_bytes_of_an_object
+        self._begin_object = begin
+        self._incoming: Incoming | None = None
         self._association = association
         self._transport = cast(AssociationSocket, association.dul.socket)
         self._title = association.requestor.ae_title
@@ -148,6 +138,7 @@ class _Established:
         except ConnectionGone:
             self._end(released=False)
         finally:
+            self._discard()
             self._close(connection)
 
     def _talk(self, connection: socket.socket) -> bool:
@@ -199,7 +190,14 @@ class _Established:
     def _begin(self, context_id: int, command: Command) -> _File:
         """The file that a data set becomes, as far as it is known before its first byte."""
         syntax = str(self._context(context_id).transfer_syntax[0])
-        return _File(file_head(command.sop_class_uid, command.sop_uid, syntax, _WRITER), self._most_bytes)
+        self._incoming = self._begin_object()
+        head = file_head(command.sop_class_uid, command.sop_uid, syntax, _WRITER)
+        return _File(self._incoming, head, self._most_bytes)
+
+    def _discard(self) -> None:
+        if self._incoming is not None:
+            self._incoming.discard()
+            self._incoming = None
 
     def _context(self, context_id: int) -> PresentationContext:
         if context_id not in self._contexts:
@@ -223,7 +221,10 @@ class _Established:
 
     def _stored(self, context: PresentationContext, message: Message[_File]) -> tuple[int, str]:
         file = message.content or self._begin(message.context_id, message.command)
-        return self._handled(_Arrived(self._association, _asked(message.command, context), file))
+        try:
+            return self._handled(_Arrived(self._association, _asked(message.command, context), file.incoming))
+        finally:
+            self._discard()
 
     def _handled(self, event: evt.Event) -> tuple[int, str]:
         """Status and Error Comment that the handler of pynetdicom's event gives."""

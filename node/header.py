@@ -53,6 +53,7 @@ _ASKED = (
 )
 TAGS: Mapping[str, int] = {keyword: int(tag_for_keyword(keyword) or 0) for keyword in _ASKED}
 _WANTED = frozenset(TAGS.values())
+_PIXELS = frozenset(TAGS[keyword] for keyword in PIXELS)
 _PLAIN = re.compile(rb"[0-9A-Za-z .,;:^()/+_*#&%<>!?@'\"-]*")
 """No delimiter, escape or control character, and none that some character set has another sign for."""
 
@@ -77,7 +78,7 @@ class _Irregular(Exception):
 
 @dataclass(frozen=True)
 class Header:
-    """``raw``: wanted elements by their tags, as they are encoded; the value of pixel data is a view of the object."""
+    """``raw``: wanted elements by their tags, as they are encoded; that of pixel data is a view of what was read."""
 
     raw: Mapping[int, RawDataElement] = field(default_factory=dict)
     transfer_syntax_uid: str = ""
@@ -129,13 +130,16 @@ def read_header(encoded: bytes) -> Header:
     return walked(encoded) or _read(encoded)
 
 
-def walked(encoded: bytes) -> Header | None:
-    """The header of a regular object; None where pydicom has to read it."""
+def walked(encoded: bytes, size: int | None = None) -> Header | None:
+    """The header of a regular object; None where pydicom has to read it.
+
+    ``encoded``: all of it, or the begin of its ``size`` bytes, which has to hold all that is wanted but pixel data.
+    """
     if encoded[128:_META_BEGIN] != b"DICM":
         return None
     try:
         syntax, begin = _meta(encoded)
-        return Header(_elements(encoded, begin), syntax)
+        return Header(_elements(encoded, begin, len(encoded) if size is None else size), syntax)
     except (_Irregular, struct.error, UnicodeDecodeError):
         return None
 
@@ -170,8 +174,8 @@ def _meta(encoded: bytes) -> tuple[str, int]:
     return syntax, at
 
 
-def _elements(encoded: bytes, at: int) -> dict[int, RawDataElement]:
-    content, end = memoryview(encoded), len(encoded)
+def _elements(encoded: bytes, at: int, end: int) -> dict[int, RawDataElement]:
+    content, here = memoryview(encoded), len(encoded)
     found: dict[int, RawDataElement] = {}
     while at + 8 <= end:
         group, element, code, length = _element_head(encoded, at)
@@ -186,6 +190,8 @@ def _elements(encoded: bytes, at: int) -> dict[int, RawDataElement]:
         if at > end or not _FIRST_GROUP <= group < _DELIMITERS:
             raise _Irregular
         if tag in _WANTED:
+            if at > here and tag not in _PIXELS:
+                raise _Irregular
             vr = code.decode("ascii")
             value = content[start:at] if vr in ("OB", "OW") else encoded[start:at]
             held = value if length else empty_value_for_VR(vr, raw=True)

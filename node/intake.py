@@ -15,8 +15,8 @@ from pynetdicom.dimse_primitives import C_STORE
 
 from node.arrivals import Arrivals
 from node.errors import ObjectError, StoreError
-from node.fast_store import digest_of
-from node.objects import MISMATCH, Announced, read_facts
+from node.fast_store import arrived
+from node.objects import MISMATCH, Announced, drafted_facts
 from node.store import Store
 
 log = structlog.get_logger()
@@ -37,16 +37,21 @@ class Intake:
 
         ``only_study``: no object of another study was asked for.
         """
-        encoded = event.encoded_dataset()
+        incoming = arrived(event) or self.store.incoming(event.encoded_dataset())
         try:
-            facts = read_facts(encoded, _announced(event))
+            draft = incoming.whole()
+            facts = drafted_facts(draft, _announced(event))
             if only_study and facts.study_uid != only_study:
                 raise ObjectError(MISMATCH, f"study {facts.study_uid} was not asked for")
-            kept = self.store.keep(encoded, facts, title, digest_of(event))
+            kept = self.store.keep(draft, facts, title)
         except ObjectError as error:
             return self.refuse(event, error.status, str(error), title)
         except StoreError as error:
             return self.refuse(event, OUT_OF_RESOURCES, str(error), title)
+        except OSError as error:
+            return self.refuse(event, OUT_OF_RESOURCES, f"cannot be read again: {error}", title)
+        finally:
+            incoming.discard()
         self.arrivals.kept(event.assoc, facts)
         log.debug("object.kept", sop_uid=facts.sop_uid, study_uid=facts.study_uid, peer=title, kept=kept.name)
         return SUCCESS

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import struct
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from io import BytesIO
 
 from pydicom import Dataset, dcmread
@@ -24,8 +25,9 @@ from pydicom.uid import (
     RTStructureSetStorage,
 )
 
+from node.durable import Draft
 from node.errors import ObjectError
-from node.header import PIXELS, TRUNCATED, Header, read_header
+from node.header import PIXELS, TRUNCATED, Header, read_header, walked
 from node.records import ObjectFacts
 from pipelines.contract import Patient
 
@@ -35,6 +37,8 @@ IDENTIFIER_MISSING = 0xC001
 MISMATCH = 0xA900  # "Error: Data Set does not match SOP Class"
 
 _TRAILING_PADDING = 0xFFFCFFFC
+_BEGIN_BYTES = 64 * 1024
+_DA_LENGTH = 8  # YYYYMMDD, PS3.5 6.2
 _EMPTY_OFFSET_TABLE = 8  # bytes of an item without a value, PS3.5 A.4
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 # All that pydicom raises on bytes that are not what they claim to be; some of it derives from nothing but Exception.
@@ -80,8 +84,18 @@ def read_facts(encoded: bytes, announced: Announced | None = None) -> ObjectFact
 
     Raises ObjectError, with the status to answer, for anything that could not be scored or found again.
     """
+    return _judged(lambda: read_header(encoded), announced)
+
+
+def drafted_facts(draft: Draft, announced: Announced) -> ObjectFacts:
+    """``read_facts`` of a file that has arrived; most are understood from their begin. Raises OSError too."""
+    header = walked(draft.read(_BEGIN_BYTES), draft.size)
+    return read_facts(draft.read(), announced) if header is None else _judged(lambda: header, announced)
+
+
+def _judged(read: Callable[[], Header], announced: Announced | None) -> ObjectFacts:
     try:
-        header = read_header(encoded)
+        header = read()
         facts = _facts(header)
         _refuse_truncated(header)
     except ObjectError:
@@ -146,8 +160,10 @@ def _elements(encoded: bytes) -> dict[BaseTag, DataElement]:
 
 def parse_date(text: str) -> date | None:
     """A DICOM DA value as a date; None where it is empty or no date."""
+    if not (len(text) == _DA_LENGTH and text.isascii() and text.isdigit()):
+        return None
     try:
-        return datetime.strptime(text, "%Y%m%d").date()
+        return date(int(text[:4]), int(text[4:6]), int(text[6:]))
     except ValueError:
         return None
 

@@ -102,7 +102,8 @@ class Listener:
             (evt.EVT_N_ACTION, self._promise_nothing),
         ]
         if self.config.node.fast_ingest:
-            handlers += FastStore(STORED_CLASSES, Verification, self._most_bytes).handlers
+            served = (*STORED_CLASSES, Verification)
+            handlers += FastStore(served, self._most_bytes, self.store.incoming).handlers
         address = (self.config.node.host, port)
         server = self._ae.start_server(address, block=False, ssl_context=context, evt_handlers=handlers)
         if server is not None and server.socket is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import sqlite3
 import time
@@ -17,9 +16,10 @@ from sqlalchemy import Connection, Row, select
 from sqlalchemy.exc import OperationalError
 
 from node.database import Database
-from node.durable import PART, flush_directory, write_durably
+from node.durable import PART, Draft, flush_directory
 from node.errors import ObjectError, StoreError
 from node.group_commit import GroupCommit
+from node.incoming import Incoming, unwritable
 from node.object_index import RECOVERY, File, Kept, add, add_quickly, contents, index, standing
 from node.objects import NOT_DICOM, read_facts, same_content
 from node.records import ObjectFacts, StoredObject
@@ -30,7 +30,7 @@ from node.study import touch
 log = structlog.get_logger()
 
 _OBJECTS = "objects"
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_ARRIVING = "arriving"  # beside the 256 folders of whole objects
 
 
 class _LongWay(Exception):
@@ -73,44 +73,48 @@ class Store:
         """Make the folders that are not there."""
         self.results.mkdir(parents=True, exist_ok=True)
         # All of them now: an object may be answered for as soon as its own folder is flushed, whoever made that.
-        for number in range(256):
-            (self.objects / f"{number:02x}").mkdir(parents=True, exist_ok=True)
+        for name in (_ARRIVING, *(f"{number:02x}" for number in range(256))):
+            (self.objects / name).mkdir(parents=True, exist_ok=True)
         for folder in (self.objects, self.folder, self.folder.parent):
             flush_directory(folder)
 
-    def keep(self, encoded: bytes, facts: ObjectFacts, source: str, digest: str = "") -> Kept:
-        """Write one object durably, then index it.
+    def incoming(self, content: bytes = b"") -> Incoming:
+        """An object that begins to arrive, or has arrived, to be kept or discarded."""
+        incoming = Incoming(self.objects / _ARRIVING, self.room)
+        incoming.write(content)
+        return incoming
 
-        ``encoded`` is the whole Part 10 file as received, ``digest`` its SHA-256 where that is known already. When this
-        returns, the bytes and their directory entry are on disk. Raises StoreError; ``full`` where there is no room.
+    def keep(self, draft: Draft, facts: ObjectFacts, source: str) -> Kept:
+        """Make one object durable, then index it.
+
+        ``draft`` holds the whole Part 10 file as received. When this returns, the bytes and their directory entry are
+        on disk. Raises StoreError; ``full`` where there is no room.
         """
-        if shortage := self.room.shortage(len(encoded)):
+        if shortage := self.room.shortage():
             raise StoreError(shortage, full=True)
-        digest = digest or hashlib.sha256(encoded).hexdigest()
-        relative = _path(facts.sop_uid, digest)
-        path = self.folder / relative
+        name = _path(facts.sop_uid, draft.digest)
         try:
             with self.database.directly() as driver:
                 known = standing(driver, facts.sop_uid)
             if known.is_own:
                 return Kept.OWN
-            if known.is_known and self._repeats(facts.sop_uid, encoded, digest):
+            if known.is_known and self._repeats(facts.sop_uid, draft):
                 with self.database.transaction() as connection:
                     touch(connection, facts.study_uid, time.time())
                 return Kept.KNOWN
-            write_durably(path, encoded)
-            file = File(relative, digest, len(encoded), source, time.time())
+            draft.publish(f"{self.folder}/{name}")
+            file = File(name, draft.digest, draft.size, source, time.time())
             if not known.is_known and self._arrivals.put((facts, file)):
                 return Kept.NEW
             # Which of several contents counts is in the index alone: that is a promise, and is flushed.
             with self.database.transaction() as connection:
                 return index(connection, facts, file)
         except OSError as error:
-            raise StoreError(f"cannot write {path.name}: {error}", full=error.errno in _NO_ROOM) from error
+            raise unwritable(name, error) from error
         except (OperationalError, sqlite3.OperationalError) as error:
             # The file is there and is indexed at the next start; the sender sends it again all the same.
             said = str(getattr(error, "orig", error))
-            raise StoreError(f"cannot index {path.name}: {said}", full="full" in said) from error
+            raise StoreError(f"cannot index {name}: {said}", full="full" in said) from error
 
     def objects_of(self, connection: Connection, study_uids: tuple[str, ...]) -> tuple[StoredObject, ...]:
         """The objects that count of some studies, in a stable order."""
@@ -134,14 +138,14 @@ class Store:
         uids = (row.sop_uid, row.sop_class_uid, row.series_uid, row.study_uid)
         return StoredObject(*uids, row.manufacturer, path, row.digest)
 
-    def _repeats(self, sop_uid: str, encoded: bytes, digest: str) -> bool:
+    def _repeats(self, sop_uid: str, draft: Draft) -> bool:
         """Whether the object that counts is the same, only encoded otherwise (by another sender, say)."""
         with self.database.reading() as connection:
             current = next((row for row in contents(connection, sop_uid) if row.current), None)
-        if current is None or current.digest == digest:
+        if current is None or current.digest == draft.digest:
             return False
         file = self.folder / current.path
-        return file.exists() and same_content(file.read_bytes(), encoded)
+        return file.exists() and same_content(file.read_bytes(), draft.read())
 
     def _index_group(self, group: Sequence[tuple[ObjectFacts, File]]) -> list[bool]:
         # Not flushed: what a power cut takes from the index is found again from its files at the next start.

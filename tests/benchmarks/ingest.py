@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import tempfile
@@ -75,17 +74,26 @@ def flushed(paths: Sequence[Path], folder: Path) -> float:
 def rounds(paths: Sequence[Path], folder: Path, names: Sequence[str], count: int) -> dict[str, list[float]]:
     """Every receiver in turn, and the files, again and again: a busy machine slows all of them."""
     found: dict[str, list[float]] = {FILES: []}
-    for _ in range(count):
-        found[FILES].append(flushed(paths, folder / FILES))
-        shutil.rmtree(folder / FILES)
+    for number in range(count):
+        found[FILES].append(flushed(paths, folder / f"{FILES}-{number}"))
+        empty(folder / f"{FILES}-{number}")
         for name in names:
             for associations in ASSOCIATIONS:
-                with RECEIVERS[name](folder / name) as (called, port):
+                place = folder / f"{name}-{number}-{associations}"
+                with RECEIVERS[name](place) as (called, port):
                     rate = sent(paths, called, port, associations)
-                shutil.rmtree(folder / name)
+                empty(place)
                 found.setdefault(f"{name} {associations}", []).append(rate)
                 print(f"{name} {associations}: {rate:.0f}/s", flush=True)
     return found
+
+
+def empty(folder: Path) -> None:
+    """Free the room of all files, and delete none: for minutes ext4 looks at each inode that was deleted before it
+    makes a file, which would take as long as all else."""
+    for path in folder.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            os.truncate(path, 0)
 
 
 def judged(medians: dict[str, float]) -> dict[str, float]:

@@ -36,6 +36,15 @@ AT_ONCE = Settle(quiet_seconds=1e-6)
 PROPOSAL = Proposal(("1.2.1",), ("1.2.2",), PairState.READY, "")
 
 
+def kept(store: Store, content: bytes, source: str = "SENDER") -> Kept:
+    """What keeping an object amounted to that arrived whole."""
+    incoming = store.incoming(content)
+    try:
+        return store.keep(incoming.whole(), read_facts(content), source)
+    finally:
+        incoming.discard()
+
+
 @dataclass(frozen=True)
 class Bench:
     """The stations of one node without its processes: what arrives is settled and planned when a test says so.
@@ -48,8 +57,7 @@ class Bench:
     alone: bool = False
 
     def receive(self, *datasets: Dataset, source: str = "SENDER") -> list[Kept]:
-        contents = [encoded(dataset) for dataset in datasets]
-        return [self.store.keep(content, read_facts(content), source) for content in contents]
+        return [kept(self.store, encoded(dataset), source) for dataset in datasets]
 
     @property
     def planner(self) -> Planner:

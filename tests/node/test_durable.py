@@ -38,7 +38,7 @@ def test_what_could_not_be_flushed_or_named_leaves_nothing(
     def broken(*_: object) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(*((os, "fsync") if step == "fsync" else (Path, "replace")), broken)
+    monkeypatch.setattr(os, step, broken)
     with pytest.raises(OSError, match=os.strerror(errno.EIO)):
         write_durably(tmp_path / "object.dcm", b"content")
     assert list(tmp_path.iterdir()) == []

@@ -22,7 +22,9 @@ from pynetdicom.dimse_primitives import C_CANCEL, C_ECHO, C_FIND, C_STORE
 
 from node.association import AS_SCU
 from node.crowd import MIB, Sizes, limit_silence
-from node.fast_store import KNOWN_RELEASE, STORE_FAILED, FastStore
+from node.fast_store import KNOWN_RELEASE, STORE_FAILED, FastStore, arrived
+from node.incoming import Incoming
+from node.room import Room
 from tests.node.conftest import free_port
 from tests.raw_peer import (
     ABORT_RQ,
@@ -47,7 +49,8 @@ RELEASE_RP = b"\6\0\0\0\0\4\0\0\0\0"
 class Receiver:
     """A storage SCP that keeps what it gets in a list; with the fast path, or all by pynetdicom."""
 
-    def __init__(self, fast: bool) -> None:
+    def __init__(self, folder: Path, fast: bool) -> None:
+        self.folder = folder
         self.port = free_port()
         self.received: list[bytes] = []
         self.ended: list[str] = []
@@ -64,13 +67,17 @@ class Receiver:
             *((event, self._note) for event in (evt.EVT_RELEASED, evt.EVT_ABORTED, evt.EVT_CONN_CLOSE)),
         ]
         if fast:
-            handlers += FastStore([MRImageStorage], VERIFICATION, MIB).handlers
+            handlers += FastStore([MRImageStorage, VERIFICATION], MIB, self._begin).handlers
         self.ae.start_server(("127.0.0.1", self.port), block=False, evt_handlers=handlers)
+
+    def _begin(self) -> Incoming:
+        return Incoming(self.folder, Room(self.folder, 0))
 
     def _store(self, event: evt.Event) -> int:
         if self.failing:
             raise RuntimeError("the handler fails")
-        self.received.append(event.encoded_dataset())
+        incoming = arrived(event)
+        self.received.append(event.encoded_dataset() if incoming is None else incoming.whole().read())
         return 0x0000
 
     def _note(self, event: evt.Event) -> None:
@@ -94,8 +101,8 @@ def soon(reached: Callable[[], object], seconds: float = 5.0) -> bool:
 
 
 @pytest.fixture(scope="module")
-def receivers() -> Iterator[dict[str, Receiver]]:
-    both = {"fast": Receiver(fast=True), "plain": Receiver(fast=False)}
+def receivers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Receiver]]:
+    both = {way: Receiver(tmp_path_factory.mktemp(way), fast=way == "fast") for way in ("fast", "plain")}
     yield both
     for one in both.values():
         one.ae.shutdown()
@@ -117,6 +124,7 @@ def _fresh(receiver: Receiver) -> Iterator[Receiver]:
     yield receiver
     receiver.failing, receiver.ae.network_timeout = False, 30
     assert receiver.is_calm(), "an association was left behind"
+    assert list(receiver.folder.iterdir()) == [], "a file was left behind"
 
 
 @contextmanager

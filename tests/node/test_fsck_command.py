@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from node.__main__ import app
 from node.app import opened
 from node.config import load_config
-from node.objects import read_facts
 from tests.dicom_files import BASELINE, encoded, t2_axial
+from tests.node.conftest import kept
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def config(tmp_path: Path) -> Path:
     content = encoded(t2_axial(BASELINE)[0])
     with opened(load_config(path)) as (_, store):
         store.prepare()
-        store.keep(content, read_facts(content), "SENDER")
+        kept(store, content)
     return path
 
 

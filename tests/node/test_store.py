@@ -16,13 +16,12 @@ from pydicom.uid import ImplicitVRLittleEndian
 from sqlalchemy import delete, event, update
 
 from node.errors import StoreError
-from node.objects import read_facts
 from node.records import StudyState
 from node.room import GIB
 from node.schema import object_table, study_table
 from node.store import Kept, Store
 from tests.dicom_files import BASELINE, RESTAGING, encoded, in_syntax, of_other_patient, report, t2_axial, write
-from tests.node.conftest import Bench, result
+from tests.node.conftest import Bench, kept, result
 
 SLICES = t2_axial(BASELINE)
 
@@ -108,8 +107,7 @@ def test_a_new_object_is_received_under_a_new_generation_once_a_study_had_settle
 def test_the_same_content_in_another_encoding_changes_nothing(bench: Bench) -> None:
     bench.receive(SLICES[0])
     set_state(bench, StudyState.PLANNED)
-    facts = read_facts(encoded(SLICES[0]))
-    assert bench.store.keep(encoded(in_syntax(SLICES[0], ImplicitVRLittleEndian)), facts, "OTHER") is Kept.KNOWN
+    assert kept(bench.store, encoded(in_syntax(SLICES[0], ImplicitVRLittleEndian)), "OTHER") is Kept.KNOWN
     assert len(files(bench.store)) == 1
     assert [row.state for row in bench.rows(study_table)] == ["PLANNED"]
 
@@ -224,7 +222,7 @@ store = Store(folder, Database(f"sqlite:///{folder / 'restage.sqlite'}"))
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (len(content) - 1, resource.RLIM_INFINITY))
 try:
-    store.keep(content, read_facts(content), "SENDER")
+    store.keep(store.incoming(content).whole(), read_facts(content), "SENDER")
 except StoreError as error:
     sys.exit(7 if error.full else 8)
 """
@@ -245,7 +243,7 @@ def test_a_folder_that_cannot_be_written_is_told_as_no_full_disk(bench: Bench) -
     bench.store.objects.write_bytes(b"a file where the folder should be")
     content = encoded(SLICES[0])
     with pytest.raises(StoreError) as caught:
-        bench.store.keep(content, read_facts(content), "SENDER")
+        kept(bench.store, content)
     assert not caught.value.full
 
 
@@ -254,33 +252,36 @@ def test_a_full_database_is_told_as_a_full_disk_and_the_object_may_come_again(be
         connection.exec_driver_sql("PRAGMA max_page_count = 1")  # type: ignore[attr-defined]  # SQLite raises it to what is used
 
     event.listen(bench.database.engine, "begin", no_more_pages)
+    with bench.database.directly() as driver:
+        driver.execute("PRAGMA max_page_count = 1")
     contents = [encoded(dataset) for number in range(1, 8) for dataset in t2_axial(BASELINE, 6, EchoTime=number)]
     with pytest.raises(StoreError) as caught:
         for content in contents:
-            bench.store.keep(content, read_facts(content), "S" * 2000)
+            kept(bench.store, content, "S" * 2000)
     assert caught.value.full
     event.remove(bench.database.engine, "begin", no_more_pages)
     with bench.database.transaction() as connection:
         connection.exec_driver_sql("PRAGMA max_page_count = 100000")
+    with bench.database.directly() as driver:
+        driver.execute("PRAGMA max_page_count = 100000")
     assert bench.receive(SLICES[0])
 
 
 def test_the_same_object_over_two_associations_at_once_is_one_object(bench: Bench) -> None:
     content = encoded(SLICES[0])
-    facts = read_facts(content)
-    kept: list[Kept] = []
+    outcomes: list[Kept] = []
     together = threading.Barrier(4)
 
     def keep() -> None:
         together.wait()
-        kept.append(bench.store.keep(content, facts, "SENDER"))
+        outcomes.append(kept(bench.store, content))
 
     threads = [threading.Thread(target=keep) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(one.name for one in kept) == ["KNOWN", "KNOWN", "KNOWN", "NEW"]
+    assert sorted(one.name for one in outcomes) == ["KNOWN", "KNOWN", "KNOWN", "NEW"]
     assert len(bench.rows(object_table)) == len(files(bench.store)) == 1
 
 
@@ -321,7 +322,7 @@ def test_below_the_watermark_nothing_is_taken_and_above_it_everything_again(benc
     content = encoded(SLICES[0])
     short = replace(bench.store, keep_free=bench.store.room.free + 10 * GIB)
     with pytest.raises(StoreError, match="keep_free_gib") as caught:
-        short.keep(content, read_facts(content), "SENDER")
+        kept(short, content)
     assert caught.value.full
     assert files(bench.store) == []
     assert bench.receive(SLICES[0]) == [Kept.NEW]
