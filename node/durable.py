@@ -55,8 +55,6 @@ class Draft:
         while rest:
             rest = rest[os.write(self._opened, rest) :]
         self._digest.update(part)
-        # The disk begins while the rest still arrives: what is left to flush at the end takes a third of the time.
-        os.posix_fadvise(self._opened, self.size, len(part), os.POSIX_FADV_DONTNEED)
         self.size += len(part)
 
     def read(self, most: int | None = None) -> bytes:

@@ -1,18 +1,22 @@
 """PDUs straight from a socket: read into one buffer that is used again and again, and taken apart where they lie.
 
 Source: PS3.8 9.3.1 (every PDU begins with its type, a reserved byte and its length). The socket may be a TLS socket:
-nothing but ``recv_into`` and ``send`` is asked of it.
+nothing but ``recv_into`` and ``sendall`` is asked of it.
 """
 
 from __future__ import annotations
 
+import math
 import socket
+import struct
 import time
 from dataclasses import dataclass
+from ssl import SSLSocket
 
 from node.errors import ProtocolError
 from node.pdv import ABORT, ASSOCIATE_RQ, BY_PROVIDER, PDU_HEAD, UNRECOGNIZED_PDU
 
+_TIMEVAL = struct.Struct("@ll")  # seconds and microseconds, as this system has them
 _BUFFER_BYTES = 512 * 1024  # two PDUs of the length that we announce
 
 
@@ -26,6 +30,21 @@ class ConnectionGone(Exception):
 
 class PeerSilent(Exception):
     """No whole PDU came in the time that a peer has for one."""
+
+
+def wait_at_most(connection: socket.socket, seconds: float | None) -> None:
+    """How long one call may wait for the peer; None for any time. Raises OSError.
+
+    The kernel waits, and raises BlockingIOError: Python's own waiting is one more system call for each that is made,
+    and another wait for the interpreter. TLS has to see each wait, and raises TimeoutError.
+    """
+    if isinstance(connection, SSLSocket):
+        connection.settimeout(seconds)
+        return
+    connection.settimeout(None)
+    fraction, whole = math.modf(seconds or 0.0)
+    for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+        connection.setsockopt(socket.SOL_SOCKET, option, _TIMEVAL.pack(int(whole), int(fraction * 1e6)))
 
 
 @dataclass(frozen=True)
@@ -45,7 +64,7 @@ class PduStream:
         self._buffer = memoryview(bytearray(_BUFFER_BYTES))
         self._begin = self._end = 0
         try:
-            connection.settimeout(limits.seconds)
+            wait_at_most(connection, limits.seconds)
         except OSError as error:
             raise ConnectionGone(str(error), midway=False) from error
 
@@ -88,7 +107,7 @@ class PduStream:
     def _received(self) -> int:
         try:
             count = self._connection.recv_into(self._buffer[self._end :])
-        except TimeoutError as error:
+        except (TimeoutError, BlockingIOError) as error:
             raise PeerSilent from error
         except OSError as error:
             raise ConnectionGone(str(error), midway=self._end > self._begin) from error
@@ -101,7 +120,7 @@ class PduStream:
         our last PDU (PS3.8 9.2.3, Sta13)."""
         deadline = time.monotonic() + seconds
         try:
-            self._connection.settimeout(seconds)
+            wait_at_most(self._connection, seconds)
             while time.monotonic() < deadline and self._connection.recv_into(self._buffer):
                 pass
         except OSError:
