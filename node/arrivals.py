@@ -58,4 +58,7 @@ class Arrivals:
 
     def _load(self, association: Association) -> _Load:
         with self._lock:
-            return self._loads.setdefault(association, _Load())
+            load = self._loads.get(association)
+            if load is None:
+                load = self._loads[association] = _Load()
+            return load

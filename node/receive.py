@@ -70,6 +70,7 @@ class Listener:
         self._ae = _application_entity(config)
         self._trail = Trail.of(config)
         self._arrivals = Arrivals(self._trail)
+        self._intake = Intake(store, self._arrivals)
         self._titles: WeakKeyDictionary[Association, tuple[bytes, bytes]] = WeakKeyDictionary()
         self._peers: WeakKeyDictionary[Association, tuple[Peer, ...]] = WeakKeyDictionary()
 
@@ -187,10 +188,6 @@ class Listener:
         if not self._may_store(request, self._peers.get(event.assoc, ())):
             return self._intake.refuse(event, NOT_AUTHORIZED, "this AE title may not store here", title)
         return self._intake.take(event, title)
-
-    @property
-    def _intake(self) -> Intake:
-        return Intake(self.store, self._arrivals)
 
     def _hear(self, event: evt.Event) -> Answer:
         """N-EVENT-REPORT: what a peer says of the objects that this node asked it to keep."""
