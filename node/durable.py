@@ -8,23 +8,20 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 PART = ".part"
 """Ends the name of a file that is still being written."""
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL
 _MODE = 0o600
+Done = TypeVar("Done")
 
 
 def write_durably(path: Path, content: bytes) -> None:
     """Write a file so that it survives a power cut: flush its bytes, rename it into place, flush the directory."""
-    created = not path.parent.exists()
-    path.parent.mkdir(parents=True, exist_ok=True)
     with Draft(path.parent) as draft:
         draft.write(content)
         draft.publish(path)
-    if created:
-        flush_directory(path.parent.parent)
 
 
 class Draft:
@@ -35,7 +32,7 @@ class Draft:
 
     def __init__(self, folder: Path) -> None:
         self._name = f"{folder}/{uuid.uuid4().hex}{PART}"
-        self._descriptor: int | None = os.open(self._name, _NEW, _MODE)
+        self._descriptor: int | None = _in_folder(folder, lambda: os.open(self._name, _NEW, _MODE))
         self._digest = hashlib.sha256()
         self.size = 0
 
@@ -67,10 +64,11 @@ class Draft:
 
     def publish(self, path: Path | str) -> None:
         """Give it its name. When this returns, its bytes and its name are on disk."""
+        folder = os.path.dirname(path)  # noqa: PTH120 - for each object pathlib takes as long as the system
         os.fsync(self._opened)
-        os.replace(self._name, path)  # noqa: PTH105 - for each object pathlib takes as long as the system
+        _in_folder(folder, lambda: os.replace(self._name, path))  # noqa: PTH105 - as above
         self._close()
-        flush_directory(os.path.dirname(path))  # noqa: PTH120 - as above
+        flush_directory(folder)
 
     def discard(self) -> None:
         """Leave nothing of it, unless it has been published."""
@@ -88,6 +86,16 @@ class Draft:
     def _close(self) -> None:
         descriptor, self._descriptor = self._opened, None
         os.close(descriptor)
+
+
+def _in_folder(folder: Path | str, work: Callable[[], Done]) -> Done:
+    """Do something in a folder that nearly always is there, and is made where it is not."""
+    try:
+        return work()
+    except FileNotFoundError:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        flush_directory(Path(folder).parent)
+        return work()
 
 
 def made_once(path: Path, make: Callable[[], str]) -> str:

@@ -5,20 +5,23 @@ PS3.4 Annex B as SCP: at the listener, and as the storage SCP of a C-GET of ours
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import logging
+from dataclasses import dataclass
 from typing import cast
 
 import structlog
 from pydicom import Dataset
 from pynetdicom import evt
 from pynetdicom.dimse_primitives import C_STORE
-from structlog.typing import FilteringBoundLogger
 
 from node.arrivals import Arrivals
 from node.errors import ObjectError, StoreError
 from node.fast_store import arrived
 from node.objects import MISMATCH, Announced, drafted_facts
 from node.store import Store
+
+log = structlog.get_logger()
+_lines = logging.getLogger(__name__)
 
 SUCCESS = 0x0000
 OUT_OF_RESOURCES = 0xA700  # PS3.4 Table B.2-1
@@ -30,8 +33,6 @@ class Intake:
 
     store: Store
     arrivals: Arrivals
-    # Bound once: for each object that would take as long as to understand its header.
-    _log: FilteringBoundLogger = field(default_factory=lambda: structlog.get_logger().bind(), repr=False)
 
     def take(self, event: evt.Event, title: str, only_study: str = "") -> int | Dataset:
         """Bytes to disk, then Success. Every refusal carries its reason in the Error Comment (0000,0902).
@@ -54,12 +55,13 @@ class Intake:
         finally:
             incoming.discard()
         self.arrivals.kept(event.assoc, facts)
-        self._log.debug("object.kept", sop_uid=facts.sop_uid, study_uid=facts.study_uid, peer=title, kept=kept.name)
+        if _lines.isEnabledFor(logging.DEBUG):  # asked first: a line that nobody wants takes as long as a header
+            log.debug("object.kept", sop_uid=facts.sop_uid, study_uid=facts.study_uid, peer=title, kept=kept.name)
         return SUCCESS
 
     def refuse(self, event: evt.Event, status: int, comment: str, title: str) -> Dataset:
         """A C-STORE response dataset with status and comment (LO, at most 64 characters)."""
-        self._log.warning("object.refused", peer=title, status=f"0x{status:04X}", reason=comment)
+        log.warning("object.refused", peer=title, status=f"0x{status:04X}", reason=comment)
         self.arrivals.refused(event.assoc, comment)
         response = Dataset()
         response.Status = status

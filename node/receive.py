@@ -70,7 +70,6 @@ class Listener:
         self._ae = _application_entity(config)
         self._trail = Trail.of(config)
         self._arrivals = Arrivals(self._trail)
-        self._intake = Intake(store, self._arrivals)
         self._titles: WeakKeyDictionary[Association, tuple[bytes, bytes]] = WeakKeyDictionary()
         self._peers: WeakKeyDictionary[Association, tuple[Peer, ...]] = WeakKeyDictionary()
 
@@ -104,7 +103,7 @@ class Listener:
         ]
         if self.config.node.fast_ingest:
             served = (*STORED_CLASSES, Verification)
-            handlers += FastStore(served, self._most_bytes, self.store.incoming).handlers
+            handlers += FastStore(served, self._most_bytes, lambda: self.store.incoming()).handlers
         address = (self.config.node.host, port)
         server = self._ae.start_server(address, block=False, ssl_context=context, evt_handlers=handlers)
         if server is not None and server.socket is not None:
@@ -188,6 +187,10 @@ class Listener:
         if not self._may_store(request, self._peers.get(event.assoc, ())):
             return self._intake.refuse(event, NOT_AUTHORIZED, "this AE title may not store here", title)
         return self._intake.take(event, title)
+
+    @property
+    def _intake(self) -> Intake:
+        return Intake(self.store, self._arrivals)
 
     def _hear(self, event: evt.Event) -> Answer:
         """N-EVENT-REPORT: what a peer says of the objects that this node asked it to keep."""

@@ -11,7 +11,7 @@ import pytest
 from node.durable import write_durably
 
 
-def test_a_write_flushes_the_file_before_it_has_its_name_and_the_folder_after(
+def test_a_write_flushes_a_new_folder_then_the_file_before_it_has_its_name_and_its_folder_after(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flushed: list[tuple[str, bool]] = []
@@ -24,10 +24,11 @@ def test_a_write_flushes_the_file_before_it_has_its_name_and_the_folder_after(
 
     monkeypatch.setattr(os, "fsync", note)
     write_durably(target, b"content")
-    (part, named_then), *folders = flushed
+    above, (part, named_then), folder = flushed
+    assert above == (tmp_path.name, False)
     assert part.endswith(".part")
     assert not named_then
-    assert folders == [("new", True), (tmp_path.name, True)]
+    assert folder == ("new", True)
     assert target.read_bytes() == b"content"
 
 

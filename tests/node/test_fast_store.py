@@ -392,8 +392,8 @@ def test_a_pdu_that_is_announced_far_too_long_ends_the_connection(either: Receiv
 
 
 @pytest.mark.parametrize("midway", [False, True])
-def test_a_node_that_stops_aborts_whoever_is_there(midway: bool) -> None:
-    receiver = Receiver(fast=True)
+def test_a_node_that_stops_aborts_whoever_is_there(tmp_path: Path, midway: bool) -> None:
+    receiver = Receiver(tmp_path, fast=True)
     with ExitStack() as stack:
         peers = [stack.enter_context(associated(receiver)) for _ in range(3)]
         assert soon(lambda: all(one.is_established for one in receiver.associations))
