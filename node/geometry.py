@@ -27,7 +27,7 @@ def look_due(database: Database, store: Store, rules: Settle, site_rules: Sequen
     for study in evidence.arriving(database, Kind.GEOMETRY, rules):
         try:
             found = _looked_at(database, store, study, site_rules)
-        except Exception:
+        except Exception:  # one study that cannot be looked at must not keep all others waiting
             log.exception("study.not_looked_at", study_uid=study.study_uid)
             found = (Verdict.OPEN, "")
         evidence.note(database, Kind.GEOMETRY, study, found, rules)

@@ -23,7 +23,7 @@ def trusting(own: Pair, authority: Path) -> list[str]:
 @contextmanager
 def storescp(port: int, options: Sequence[str], folder: Path) -> Iterator[Path]:
     """It listens when this returns; the folder is where it keeps what it is sent."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     command = [str(program("storescp", "dcmtk")), *options, "-aet", TITLE, "-od", str(folder), str(port)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

@@ -8,11 +8,10 @@ from __future__ import annotations
 import json
 import os
 import random
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,8 +23,8 @@ from pipelines.phantom.patient import draw_patient
 from tests.faults.aftermath import all_delivered, assert_nothing_is_lost, assert_one_current_result, deliveries
 from tests.faults.hostile import Holding
 from tests.faults.sender import Sender
+from tests.faults.storescp import storescp
 from tests.peers.orthanc import TITLE, running_orthanc
-from tests.programs import program
 from tests.running_node import QUICK_SCORING, Destination, RunningNode, free_port, started, write_config
 
 MINUTES = float(os.environ.get("RESTAGE_SOAK", "0"))
@@ -52,16 +51,8 @@ class Receiver:
     folder: Path
     port: int
 
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        self.folder.mkdir(exist_ok=True)
-        command = [str(program("storescp", "dcmtk")), "--output-directory", str(self.folder), str(self.port)]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            yield
-        finally:
-            process.kill()
-            process.wait()
+    def running(self) -> AbstractContextManager[Path]:
+        return storescp(self.port, (), self.folder)
 
     @property
     def arrived(self) -> list[str]:

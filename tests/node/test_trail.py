@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from xml.etree.ElementTree import fromstring
 
+import structlog
+
 from node.audit import Role, activity
 from node.trail import Trail
 from tests.node.conftest import configured
@@ -31,10 +33,12 @@ def test_it_is_for_its_owner_alone(tmp_path: Path) -> None:
     assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
 
 
-def test_a_trail_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
+def test_a_trail_that_cannot_be_written_stops_nothing_and_is_told(tmp_path: Path) -> None:
     (tmp_path / "audit").write_text("in the way")
     trail = Trail(tmp_path / "audit", "RESTAGE")
-    trail.record(activity(trail.us(Role.APPLICATION, requestor=False), starts=True))
+    with structlog.testing.capture_logs() as events:
+        trail.record(activity(trail.us(Role.APPLICATION, requestor=False), starts=True))
+    assert [one["log_level"] for one in events] == ["error"]
 
 
 def test_where_none_is_wanted_none_is_kept(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,26 @@ import pytest
 from node.demo_patients import PATIENTS, SEED
 from pipelines.phantom.cohort import write_patient
 from tests.peers import real_run
+from tests.peers.orthanc import Orthanc, running_orthanc
 from tests.peers.scored import ScoredPair, scored_pair
 from tests.real_pair import write_real_pair
 
 SCORES_OUT = "[results]\nphantom_scores = true"
 SCORED = ("demo_every_kind", "real_every_kind", "with_masks", "without_masks", "scores_withheld")
+
+
+@pytest.fixture(scope="module")
+def one_orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
+    """An archive for all tests of a module."""
+    with running_orthanc(tmp_path_factory.mktemp("orthanc") / "archive") as orthanc:
+        yield orthanc
+
+
+@pytest.fixture
+def orthanc(one_orthanc: Orthanc) -> Orthanc:
+    """That archive, with nothing in it."""
+    one_orthanc.clear()
+    return one_orthanc
 
 
 @pytest.fixture(scope="session")

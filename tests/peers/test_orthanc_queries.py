@@ -29,7 +29,7 @@ from node.store import Store
 from node.verify import verify_sent
 from tests.node.conftest import Bench, configured, peer
 from tests.peers.dcmqrscp import running_dcmqrscp
-from tests.peers.orthanc import TITLE, Orthanc, running_orthanc
+from tests.peers.orthanc import TITLE, Orthanc
 from tests.peers.scored import ScoredPair
 from tests.running_node import NODE_TITLE, QUICK_SCORING, SENDER_TITLE, Destination, free_port, running_node
 
@@ -101,18 +101,6 @@ def _kept(path: Path, store: Store) -> ResultFile:
     uids = (dataset.SOPInstanceUID, dataset.SOPClassUID, dataset.SeriesInstanceUID, dataset.StudyInstanceUID)
     kept = Path("results") / path.name
     return ResultFile(path.stem, *map(str, uids), kept, hashlib.sha256(content).hexdigest())
-
-
-@pytest.fixture(scope="module")
-def one_orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
-    with running_orthanc(tmp_path_factory.mktemp("orthanc") / "archive") as orthanc:
-        yield orthanc
-
-
-@pytest.fixture
-def orthanc(one_orthanc: Orthanc) -> Orthanc:
-    one_orthanc.clear()
-    return one_orthanc
 
 
 def put_exams(orthanc: Orthanc, demo: ScoredPair, folder: Path, change: Change = lambda _: None) -> None:

@@ -22,7 +22,7 @@ from node.store import Store
 from tests.dicom_files import BASELINE, RESTAGING, mask, report, t2_axial, write
 from tests.node.conftest import Bench, configured, free_port, peer
 from tests.peers.dcmqrscp import running_dcmqrscp
-from tests.peers.orthanc import TITLE, Orthanc, running_orthanc
+from tests.peers.orthanc import TITLE, Orthanc
 from tests.running_node import NODE_TITLE, SENDER_TITLE, Destination, started, write_config
 
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(120)]
@@ -71,18 +71,6 @@ def node_at(tmp_path: Path) -> Iterator[Callable[..., Any]]:
 
     yield start
     database.close()
-
-
-@pytest.fixture(scope="module")
-def one_orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
-    with running_orthanc(tmp_path_factory.mktemp("orthanc") / "archive") as orthanc:
-        yield orthanc
-
-
-@pytest.fixture
-def orthanc(one_orthanc: Orthanc) -> Orthanc:
-    one_orthanc.clear()
-    return one_orthanc
 
 
 @pytest.mark.parametrize("retrieve", ["move", "get"])
