@@ -22,14 +22,12 @@ help:
 demo: $(VENV)/installed
 	$(BIN)/restage demo --out demo
 
-# Workers, a file each (tests/conftest.py says which files share a minute's work): two for what needs one process, then
-# four for what starts nodes, archives and viewers of its own, and often waits for them.
+# Workers, a file each (tests/conftest.py says which files share a minute's work, and which come first): four for two cores,
+# since tests that start nodes, archives and viewers often wait for them.
 # One thread of arithmetic for each worker: more of them than cores only wait for each other.
 test: export OMP_NUM_THREADS = 1
-COMPUTE := tests/pipelines tests/dicom_templates tests/node tests/test_house.py
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(COMPUTE)
-	$(BIN)/python -m pytest -n 4 --dist loadgroup --no-loadscope-reorder $(addprefix --ignore=,$(COMPUTE))
+	$(BIN)/python -m pytest -n 4 --dist loadgroup --no-loadscope-reorder
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

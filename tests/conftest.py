@@ -14,6 +14,8 @@ MADE_ONCE = ("demo_every_kind", "demo_results", "real_every_kind", "with_masks",
 SAME = {"demo_results": "demo_every_kind", "with_masks": "demo_every_kind"}
 LONGEST = ("test_random_kills.py", "test_poison.py", "test_clock_steps.py", "test_kills.py", "test_hostile_peers.py")
 """Files of few tests that take minutes: begun last, they would keep one worker busy while the others have nothing."""
+ALONE = ("pipelines", "dicom_templates", "node")
+"""Folders of tests that need one process, and never wait: they fill the time in which the others do."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -24,7 +26,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     for item in items:
         item.add_marker(pytest.mark.xdist_group(_together(item)))
-    items.sort(key=lambda item: item.path.name not in LONGEST)
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    if item.path.name in LONGEST:
+        return 0
+    return 2 if item.path.relative_to(REPOSITORY / "tests").parts[0] in ALONE else 1
 
 
 def _together(item: pytest.Item) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -30,19 +31,26 @@ def prepared(exam: Exam, known: ClinicalRecord, refusal: str = "") -> PreparedPa
     return PreparedPatient(patient, {TimePoint.BASELINE: entry})
 
 
-EXAMS = (with_maps_exam(11.5, 77), without_maps_exam(12.5, 78))
-PATIENTS = (
-    prepared(EXAMS[0], record()),
-    prepared(EXAMS[1], record()),
-    prepared(EXAMS[0], record(cea=None, ypn="")),
-    prepared(EXAMS[0], record(), "baseline: NO_DIFFUSION: none"),
-    prepared(EXAMS[0], OTHER),
-)
+@lru_cache(maxsize=1)
+def exams() -> tuple[Exam, Exam]:
+    return with_maps_exam(11.5, 77), without_maps_exam(12.5, 78)
+
+
+@lru_cache(maxsize=1)
+def patients() -> tuple[PreparedPatient, ...]:
+    with_maps, without_maps = exams()
+    return (
+        prepared(with_maps, record()),
+        prepared(without_maps, record()),
+        prepared(with_maps, record(cea=None, ypn="")),
+        prepared(with_maps, record(), "baseline: NO_DIFFUSION: none"),
+        prepared(with_maps, OTHER),
+    )
 
 
 @pytest.fixture(scope="module")
 def predicted() -> Predicted:
-    return predict(trained_bundle(), PATIENTS, "cpu")
+    return predict(trained_bundle(), patients(), "cpu")
 
 
 def of(predicted: Predicted, name: str) -> Prediction:
@@ -51,7 +59,7 @@ def of(predicted: Predicted, name: str) -> Prediction:
 
 def test_the_node_scores_what_the_evaluation_predicts(predicted: Predicted) -> None:
     system = MultiRecSystem(trained_bundle(), torch.device("cpu"))
-    cases = [Case(EXAMS[0], None, record=record()), Case(EXAMS[1], None, record=record())]
+    cases = [Case(exams()[0], None, record=record()), Case(exams()[1], None, record=record())]
     scores = [system.score(case) for case in cases]
     assert of(predicted, AFTER).probability[:2] == pytest.approx([s.probability for s in scores], abs=1e-5)
     before = [system.score(Case(case.baseline, None, record=record(ypn=""))).probability for case in cases]
@@ -113,7 +121,7 @@ def test_the_networks_own_masks_are_compared_with_the_given_ones(predicted: Pred
 
 
 def test_an_unusual_exam_is_outside_and_predicted_all_the_same() -> None:
-    usual = PATIENTS[0]
+    usual = patients()[0]
     entry = usual.exams[TimePoint.BASELINE]
     facts = {**entry.described["facts"], "t2_in_plane": 9.0}
     odd = replace(usual, exams={TimePoint.BASELINE: replace(entry, described={**entry.described, "facts": facts})})
@@ -123,10 +131,10 @@ def test_an_unusual_exam_is_outside_and_predicted_all_the_same() -> None:
 
 
 def test_the_maps_of_the_report_are_those_that_the_node_shows(predicted: Predicted) -> None:
-    (view,) = multi_rec_views(trained_bundle(), PATIENTS[:1], predicted, torch.device("cpu"))
+    (view,) = multi_rec_views(trained_bundle(), patients()[:1], predicted, torch.device("cpu"))
     system = MultiRecSystem(trained_bundle(), torch.device("cpu"))
     known = record() if predicted.default == AFTER else record(ypn="")
-    (shown,) = system.score(Case(EXAMS[0], None, record=known)).explanations
+    (shown,) = system.score(Case(exams()[0], None, record=known)).explanations
     assert (view.name, view.raised.tolist()) == (shown.sequence, [shown.raised])
     assert view.tumour is not None and view.saliency().shape == view.tumour.shape == view.image.shape
     assert shown.inside_share == pytest.approx(inside_share(view.saliency()[0], view.tumour[0]), abs=0.15)

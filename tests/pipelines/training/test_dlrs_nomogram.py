@@ -21,8 +21,9 @@ from pipelines.training.fit import Run
 from pipelines.training.settings import silent
 from tests.pipelines.made_up_metastasis import QUICK, QUICK_DLRS, made_up_cohort, made_up_patients
 
-PATIENTS = made_up_patients()
-FOLDS = np.arange(len(PATIENTS)) % QUICK_DLRS.folds
+
+def folds() -> np.ndarray:
+    return np.arange(len(made_up_patients())) % QUICK_DLRS.folds
 
 
 def changed(patient: PreparedPatient, followed: FollowUp) -> PreparedPatient:
@@ -30,22 +31,22 @@ def changed(patient: PreparedPatient, followed: FollowUp) -> PreparedPatient:
 
 
 def known(probability: float = 0.3):
-    flat = np.full((len(PATIENTS), QUICK_DLRS.views), probability)
+    flat = np.full((len(made_up_patients()), QUICK_DLRS.views), probability)
     rng = np.random.default_rng(0)
-    return known_of(PATIENTS, {one: flat + 0.01 * rng.standard_normal(flat.shape) for one in Modality})
+    return known_of(made_up_patients(), {one: flat + 0.01 * rng.standard_normal(flat.shape) for one in Modality})
 
 
 def test_the_same_seed_gives_the_same_bundle_and_it_says_what_it_is(tmp_path: Path) -> None:
-    cohort = made_up_cohort(PATIENTS)
-    refused = replace(PATIENTS[0], exams={}, refusal="baseline: NO_DIFFUSION: none")
-    given = (*PATIENTS[1:], refused)
+    cohort = made_up_cohort(made_up_patients())
+    refused = replace(made_up_patients()[0], exams={}, refusal="baseline: NO_DIFFUSION: none")
+    given = (*made_up_patients()[1:], refused)
     first = train_prepared(cohort, given, tmp_path / "a", (QUICK, QUICK_DLRS), silent)
     torch.rand(7)  # what ran before must not matter
     second = train_prepared(cohort, given, tmp_path / "b", (QUICK, QUICK_DLRS), silent)
     assert first.weights_digest == second.weights_digest
     m = first.manifest
     assert m.training["left_out"] == ["P00: baseline: NO_DIFFUSION: none"]
-    assert m.training["patients"] == len(PATIENTS) - 1
+    assert m.training["patients"] == len(made_up_patients()) - 1
     assert len(m.training["curves"]) == 2 * QUICK_DLRS.folds
     assert {"clinical", "nomogram", "nomogram_postoperative", "measured"} <= set(m.metrics)
     assert set(m.thresholds) >= {"nomogram", "nomogram_postoperative"}
@@ -54,40 +55,40 @@ def test_the_same_seed_gives_the_same_bundle_and_it_says_what_it_is(tmp_path: Pa
 
 
 def test_a_fold_is_never_seen_by_the_networks_and_models_that_predict_it() -> None:
-    plan = Plan(FOLDS, 1, replace(QUICK_DLRS, recipe=replace(QUICK_DLRS.recipe, epochs=1)))
-    before = train_networks(PATIENTS, plan, Run())
+    plan = Plan(folds(), 1, replace(QUICK_DLRS, recipe=replace(QUICK_DLRS.recipe, epochs=1)))
+    before = train_networks(made_up_patients(), plan, Run())
     spoilt = tuple(
         changed(patient, FollowUp(0.5, event=True)) if fold == 1 else patient
-        for patient, fold in zip(PATIENTS, FOLDS, strict=True)
+        for patient, fold in zip(made_up_patients(), folds(), strict=True)
     )
     after = train_networks(spoilt, plan, Run())
     for modality in Modality:
         same = before.probability[modality] == after.probability[modality]
-        assert same[FOLDS == 1].all()
-        assert not same[FOLDS != 1].all()
+        assert same[folds() == 1].all()
+        assert not same[folds() != 1].all()
 
 
 def test_large_tumours_and_the_record_are_learnt_and_shuffled_outcomes_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    times = times_of(PATIENTS)
-    stage = fit_stage(known(), times, FOLDS, QUICK_DLRS)
+    times = times_of(made_up_patients())
+    stage = fit_stage(known(), times, folds(), QUICK_DLRS)
     assert stage.metrics["measured"]["c_index"] > 0.65
     assert stage.metrics["nomogram_postoperative"]["c_index"] > stage.metrics["clinical"]["c_index"]
     # Unshrunk: a model of shuffled outcomes that is not shrunk to nothing, and dropped, is there by luck.
     monkeypatch.setattr(dlrs_cox, "shrunk", lambda chi_square, covariates: 1.0)
     found = []
     for seed in range(5):
-        order = np.random.default_rng(seed).permutation(len(PATIENTS))
-        found.append(fit_stage(known(), times.of(order), FOLDS, QUICK_DLRS).metrics["nomogram"]["c_index"])
+        order = np.random.default_rng(seed).permutation(len(made_up_patients()))
+        found.append(fit_stage(known(), times.of(order), folds(), QUICK_DLRS).metrics["nomogram"]["c_index"])
     # 72 patients: one shuffle has a standard deviation of about 0.05.
     assert np.mean(found) == pytest.approx(0.5, abs=0.08)
 
 
 def test_a_model_exists_for_every_set_of_items_and_uses_those_who_have_them() -> None:
-    stage = fit_stage(known(), times_of(PATIENTS), FOLDS, QUICK_DLRS)
-    lacking_cea = sum("cea_ng_ml" not in {str(item) for item in p.patient.record.values} for p in PATIENTS)
+    stage = fit_stage(known(), times_of(made_up_patients()), folds(), QUICK_DLRS)
+    lacking_cea = sum("cea_ng_ml" not in {str(item) for item in p.patient.record.values} for p in made_up_patients())
     assert lacking_cea > 0
-    assert stage.metrics["nomogram_ct"]["patients"] == len(PATIENTS)
-    assert stage.metrics["nomogram_published"]["patients"] == len(PATIENTS) - lacking_cea
+    assert stage.metrics["nomogram_ct"]["patients"] == len(made_up_patients())
+    assert stage.metrics["nomogram_published"]["patients"] == len(made_up_patients()) - lacking_cea
     assert len(stage.scoring) == 2 * 8 + 2  # both published ones; DLRS alone is noise here, which moves nothing
     assert "DLRS" not in stage.models
     assert stage.models["features"].names == READ
@@ -99,7 +100,7 @@ def test_a_model_that_nothing_moves_is_left_out_and_another_scores(monkeypatch: 
         return replace(model, coefficients=0.0 * model.coefficients) if "emvi" in names else model
 
     monkeypatch.setattr(dlrs_models, "fit_cox", flat)
-    stage = fit_stage(known(), times_of(PATIENTS), FOLDS, QUICK_DLRS)
+    stage = fit_stage(known(), times_of(made_up_patients()), folds(), QUICK_DLRS)
     assert stage.scoring
     assert not [name for name in (*stage.models, *stage.scoring) if "emvi" in name or name == "nomogram"]
     assert set(stage.thresholds) == {rule.family for rule in stage.rules.values()}
@@ -116,13 +117,13 @@ def test_the_limits_of_a_family_are_those_of_the_probabilities_that_would_have_b
         return {"low": 0.0, "high": 1.0, "coverage": 0.9}
 
     monkeypatch.setattr(dlrs_models, "conformal_limits", recorded)
-    times = times_of(PATIENTS)
-    stage = fit_stage(known(), times, FOLDS, QUICK_DLRS)
+    times = times_of(made_up_patients())
+    stage = fit_stage(known(), times, folds(), QUICK_DLRS)
     assert len(given) == len(stage.thresholds)
     place = list(stage.thresholds).index("nomogram")
     event, probability, weights = given[place]
     outcome = AtHorizon(Observed(times.months, times.event), 36.0)
-    assert weights == pytest.approx(inverse_weights(np.ones((1, len(PATIENTS))), outcome)[0])
+    assert weights == pytest.approx(inverse_weights(np.ones((1, len(made_up_patients()))), outcome)[0])
     assert (event == outcome.had).all()
     assert (weights == 0).sum() == np.isnan(times.status).sum() > 0
     assert np.isfinite(probability).all()
@@ -134,7 +135,7 @@ def test_where_measured_features_say_nothing_no_model_has_them(monkeypatch: pyte
         return replace(model, coefficients=0.0 * model.coefficients) if names == READ else model
 
     monkeypatch.setattr(dlrs_models, "fit_cox", flat)
-    stage = fit_stage(known(), times_of(PATIENTS), FOLDS, QUICK_DLRS)
+    stage = fit_stage(known(), times_of(made_up_patients()), folds(), QUICK_DLRS)
     assert not [rule for rule in stage.rules.values() if "measured" in rule.covariates]
     assert "measured" not in axes_of(stage.known)
 
@@ -144,27 +145,28 @@ def test_a_cohort_that_teaches_nothing_gives_no_bundle_and_says_so(
 ) -> None:
     monkeypatch.setattr(dlrs_cox, "shrunk", lambda chi_square, covariates: 0.0)
     with pytest.raises(CohortError, match="image and clinical values predict nothing in this cohort"):
-        train_prepared(made_up_cohort(PATIENTS), PATIENTS, tmp_path / "a", (QUICK, QUICK_DLRS), silent)
+        patients = made_up_patients()
+        train_prepared(made_up_cohort(patients), patients, tmp_path / "a", (QUICK, QUICK_DLRS), silent)
     assert not (tmp_path / "a").exists()
 
 
 def test_a_set_of_items_known_of_recent_patients_alone_gets_no_model() -> None:
-    given, times = known(), times_of(PATIENTS)
+    given, times = known(), times_of(made_up_patients())
     recent = times.status != 0
-    emvi = np.where(recent, np.arange(len(PATIENTS)) % 2, np.nan)
-    stage = fit_stage(Known({**given.covariates, "emvi": emvi}, given.features), times, FOLDS, QUICK_DLRS)
+    emvi = np.where(recent, np.arange(len(made_up_patients())) % 2, np.nan)
+    stage = fit_stage(Known({**given.covariates, "emvi": emvi}, given.features), times, folds(), QUICK_DLRS)
     assert (recent & times.event).sum() >= LEAST_EVENTS  # events alone would be enough
     assert stage.scoring and not [name for name in stage.scoring if "emvi" in name]
 
 
 def test_strata_tell_events_from_those_free_and_those_unknown() -> None:
     courses = [FollowUp(10.0, True), FollowUp(50.0, True), FollowUp(40.0, False), FollowUp(10.0, False)]
-    patients = [changed(PATIENTS[0], one) for one in courses]
+    patients = [changed(made_up_patients()[0], one) for one in courses]
     assert strata_of(patients) == ["event", "free", "free", "censored"]
 
 
 def test_too_few_events_are_said_before_anything_is_trained(tmp_path: Path) -> None:
-    patients = tuple(changed(patient, FollowUp(50.0, event=False)) for patient in PATIENTS)
+    patients = tuple(changed(patient, FollowUp(50.0, event=False)) for patient in made_up_patients())
     with pytest.raises(CohortError, match=r"'metastasis_months': 0 usable patients had metastasis .* 10 are needed"):
         train_prepared(made_up_cohort(patients), patients, tmp_path / "a", (QUICK, QUICK_DLRS), silent)
     assert not (tmp_path / "a").exists()
@@ -172,6 +174,7 @@ def test_too_few_events_are_said_before_anything_is_trained(tmp_path: Path) -> N
 
 def test_the_papers_way_trains_on_whose_course_is_known(tmp_path: Path) -> None:
     own = replace(QUICK_DLRS, cross_entropy=True, feature_weight=0.0, validation_share=0.2)
-    bundle = train_prepared(made_up_cohort(PATIENTS), PATIENTS, tmp_path / "a", (QUICK, own), silent)
+    patients = made_up_patients()
+    bundle = train_prepared(made_up_cohort(patients), patients, tmp_path / "a", (QUICK, own), silent)
     assert bundle.manifest.network["baselines"] == {}
     assert bundle.manifest.training["curves"]["t2 0"]["validation"] is not None

@@ -16,8 +16,7 @@ from pipelines.training.multi_rec_networks import times_of
 from pipelines.training.multi_rec_settings import Hiding
 from tests.pipelines.made_up_recurrence import QUICK_MULTI_REC, RULE, made_up_patients
 
-PATIENTS = made_up_patients()
-COHORT = gathered(PATIENTS, times_of(PATIENTS))
+COHORT = gathered(made_up_patients(), times_of(made_up_patients()))
 SIZE = QUICK_MULTI_REC.size_of(Variant.ALL)
 NOTHING = Hiding(maps=0.0, values=0.0, records=0.0)
 ROWS = torch.arange(12)
@@ -26,7 +25,7 @@ ROWS = torch.arange(12)
 def examples(hiding: Hiding = NOTHING, cohort: CohortArrays = COHORT) -> Examples:
     assert SIZE.clinical is not None
     scaler = Scaler.fitted(cohort.codes, SIZE.clinical.columns)
-    features = standardised(cohort, learnt(SIZE), np.arange(len(PATIENTS)))
+    features = standardised(cohort, learnt(SIZE), np.arange(len(made_up_patients())))
     return Examples(cohort, SIZE, RULE, scaler, features, hiding)
 
 
@@ -41,7 +40,7 @@ def test_inputs_and_targets_are_what_network_and_loss_take() -> None:
     assert values.shape == missing.shape == (len(ROWS), 17)
     assert mask.shape == (len(ROWS), 1, *shape[2:]) and set(mask.unique().tolist()) == {0.0, 1.0}
     assert features.shape == (len(ROWS), len(learnt(SIZE)))
-    for row, patient in enumerate(PATIENTS[: len(ROWS)]):
+    for row, patient in enumerate(made_up_patients()[: len(ROWS)]):
         followed = patient.patient.recurrence
         assert followed is not None
         assert course[row, :2].tolist() == pytest.approx([followed.months, float(followed.event)], rel=1e-6)

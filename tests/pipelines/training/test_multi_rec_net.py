@@ -25,7 +25,6 @@ from tests.pipelines.made_up_recurrence import (
     trained_bundle,
 )
 
-PATIENTS = made_up_patients()
 IMAGES_ALONE = replace(QUICK_MULTI_REC, variants=(Variant.T2_DKI,))
 
 
@@ -36,7 +35,7 @@ def changed(patient: PreparedPatient, followed: FollowUp) -> PreparedPatient:
 def test_a_bundle_says_what_it_is_and_what_it_was_made_from() -> None:
     m = trained_bundle().manifest
     assert m.system == "multi_rec_net" and m.outcome == RECURRENCE
-    assert m.training["patients"] == len(PATIENTS) and m.training["with_maps"] > 0
+    assert m.training["patients"] == len(made_up_patients()) and m.training["with_maps"] > 0
     assert set(m.training["curves"]) == {f"{variant} {fold}" for variant in QUICK_MULTI_REC.variants for fold in (0, 1)}
     assert m.network["scoring"][0].startswith("All_measured")
     assert {"folds_sha256", "seed", "threads", "settings"} <= set(m.training)
@@ -46,9 +45,9 @@ def test_a_bundle_says_what_it_is_and_what_it_was_made_from() -> None:
 
 
 def test_the_same_seed_gives_the_same_bundle_and_names_whom_it_left_out(tmp_path: Path) -> None:
-    cohort = made_up_cohort(PATIENTS)
-    refused = replace(PATIENTS[0], exams={}, refusal="baseline: NO_DIFFUSION: none")
-    given = (*PATIENTS[1:], refused)
+    cohort = made_up_cohort(made_up_patients())
+    refused = replace(made_up_patients()[0], exams={}, refusal="baseline: NO_DIFFUSION: none")
+    given = (*made_up_patients()[1:], refused)
     first = train_prepared(cohort, given, tmp_path / "a", (QUICK, IMAGES_ALONE), silent)
     torch.rand(7)  # what ran before must not matter
     second = train_prepared(cohort, given, tmp_path / "b", (QUICK, IMAGES_ALONE), silent)
@@ -58,7 +57,7 @@ def test_the_same_seed_gives_the_same_bundle_and_names_whom_it_left_out(tmp_path
 
 
 def test_too_few_events_are_said_before_anything_is_trained(tmp_path: Path) -> None:
-    patients = tuple(changed(patient, FollowUp(50.0, event=False)) for patient in PATIENTS)
+    patients = tuple(changed(patient, FollowUp(50.0, event=False)) for patient in made_up_patients())
     with pytest.raises(CohortError, match=r"'dfs_months': 0 usable patients had a recurrence .* 10 are needed"):
         train_prepared(made_up_cohort(patients), patients, tmp_path / "a", (QUICK, QUICK_MULTI_REC), silent)
     assert not (tmp_path / "a").exists()
@@ -69,7 +68,8 @@ def test_a_cohort_that_teaches_nothing_gives_no_bundle_and_says_so(
 ) -> None:
     monkeypatch.setattr(dlrs_cox, "shrunk", lambda chi_square, covariates: 0.0)
     with pytest.raises(CohortError, match="image and clinical values predict nothing in this cohort"):
-        train_prepared(made_up_cohort(PATIENTS), PATIENTS, tmp_path / "a", (QUICK, IMAGES_ALONE), silent)
+        patients = made_up_patients()
+        train_prepared(made_up_cohort(patients), patients, tmp_path / "a", (QUICK, IMAGES_ALONE), silent)
     assert not (tmp_path / "a").exists()
 
 

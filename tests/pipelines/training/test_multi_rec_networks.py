@@ -23,8 +23,7 @@ from pipelines.training.multi_rec_networks import (
 )
 from tests.pipelines.made_up_recurrence import QUICK_MULTI_REC, made_up_patients
 
-PATIENTS = made_up_patients()[:48]
-FOLDS = np.arange(len(PATIENTS)) % 2
+FOLDS = np.arange(48) % 2
 ONE_EPOCH = replace(QUICK_MULTI_REC.table_recipe, epochs=1)
 SETTINGS = replace(
     QUICK_MULTI_REC,
@@ -33,6 +32,10 @@ SETTINGS = replace(
     joined_recipe=ONE_EPOCH,
     table_recipe=ONE_EPOCH,
 )
+
+
+def some() -> tuple[PreparedPatient, ...]:
+    return made_up_patients()[: len(FOLDS)]
 
 
 def changed(patient: PreparedPatient, followed: FollowUp) -> PreparedPatient:
@@ -45,13 +48,13 @@ def trained(patients: tuple[PreparedPatient, ...]) -> TrainedNetworks:
 
 @pytest.fixture(scope="module")
 def networks() -> TrainedNetworks:
-    return trained(PATIENTS)
+    return trained(some())
 
 
 def test_a_fold_is_never_seen_by_the_networks_that_predict_it(networks: TrainedNetworks) -> None:
     spoilt = tuple(
         changed(patient, FollowUp(0.5, event=True)) if fold == 1 else patient
-        for patient, fold in zip(PATIENTS, FOLDS, strict=True)
+        for patient, fold in zip(some(), FOLDS, strict=True)
     )
     after = trained(spoilt)
     for name, before in networks.said.items():
@@ -100,8 +103,8 @@ def test_a_network_that_reads_both_begins_as_the_sum_of_those_that_read_one() ->
 
 def test_rows_of_one_patient_id_are_in_one_fold_whatever_became_of_them() -> None:
     twice = [
-        replace(patient, patient=replace(patient.patient, patient_id=PATIENTS[row % 24].patient.patient_id))
-        for row, patient in enumerate(PATIENTS)
+        replace(patient, patient=replace(patient.patient, patient_id=some()[row % 24].patient.patient_id))
+        for row, patient in enumerate(some())
     ]
     assert len({one.patient.patient_id for one in twice}) == 24
     folds = patient_folds([one.patient for one in twice], strata_of(twice), 5, seed=3)
@@ -111,6 +114,6 @@ def test_rows_of_one_patient_id_are_in_one_fold_whatever_became_of_them() -> Non
 
 def test_strata_tell_events_from_those_free_and_those_unknown() -> None:
     courses = [FollowUp(10.0, True), FollowUp(50.0, True), FollowUp(40.0, False), FollowUp(10.0, False)]
-    patients = [changed(PATIENTS[0], one) for one in courses]
+    patients = [changed(some()[0], one) for one in courses]
     assert strata_of(patients) == ["event", "free", "free", "censored"]
     assert times_of(patients).event.tolist() == [True, True, False, False]

@@ -9,14 +9,16 @@ from pipelines.systems.signature_inputs import Sequence
 from pipelines.training.signature_examples import LEARNT, Signature, SignatureExamples, signature_loss
 from tests.pipelines.made_up_cohort import made_up_patients
 
-PATIENTS = made_up_patients()
-LABELS = np.array([bool(p.patient.good_response) for p in PATIENTS])
 ROWS = torch.arange(8)
 RESTAGING_DWI = Signature(TimePoint.RESTAGING, Sequence.DWI)
 
 
+def labels() -> np.ndarray:
+    return np.array([bool(p.patient.good_response) for p in made_up_patients()])
+
+
 def examples(cropped: bool = False, fitted_on: int = 20) -> SignatureExamples:
-    return SignatureExamples(PATIENTS, LABELS, RESTAGING_DWI, np.arange(fitted_on), cropped)
+    return SignatureExamples(made_up_patients(), labels(), RESTAGING_DWI, np.arange(fitted_on), cropped)
 
 
 def generator(seed: int) -> torch.Generator:
@@ -26,10 +28,10 @@ def generator(seed: int) -> torch.Generator:
 def test_without_augmentation_a_batch_is_the_first_view_every_time() -> None:
     inputs, targets = examples().batch(ROWS, generator(1), augment=False)
     again, _ = examples().batch(ROWS, generator(2), augment=False)
-    expected = np.stack([PATIENTS[i].exams[TimePoint.RESTAGING].arrays["crop_0_dwi"] for i in range(8)])
+    expected = np.stack([made_up_patients()[i].exams[TimePoint.RESTAGING].arrays["crop_0_dwi"] for i in range(8)])
     assert np.array_equal(inputs.numpy(), expected.astype(np.float32))
     assert torch.equal(inputs, again)
-    assert targets[:, 0].tolist() == LABELS[:8].tolist()
+    assert targets[:, 0].tolist() == labels()[:8].tolist()
 
 
 @pytest.mark.parametrize("cropped", [False, True])
