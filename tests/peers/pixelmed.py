@@ -26,6 +26,7 @@ PROGRAM = Path(__file__).parent / "ValidateReports.java"
 # JDK 17 limits what XPath may do to less than the rules need.
 _OPTIONS = (
     "-Xmx3g",
+    "-XX:+UseSerialGC",
     *(f"-Djdk.xml.{limit}=0" for limit in ("xpathTotalOpLimit", "xpathExprOpLimit", "xpathExprGrpLimit")),
 )
 COMPLETE = "IOD validation complete"
