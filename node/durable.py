@@ -72,10 +72,13 @@ class Draft:
 
     def discard(self) -> None:
         """Leave nothing of it, unless it has been published."""
-        if self._descriptor is not None:
+        if self._descriptor is None:
+            return
+        # On a disk that fails this may fail too: the caller has worse to tell, and the next start removes what is left.
+        with suppress(OSError):
             self._close()
-            with suppress(FileNotFoundError):
-                os.unlink(self._name)  # noqa: PTH108 - as above
+        with suppress(OSError):
+            os.unlink(self._name)  # noqa: PTH108 - as above
 
     @property
     def _opened(self) -> int:
@@ -93,9 +96,15 @@ def _in_folder(folder: Path | str, work: Callable[[], Done]) -> Done:
     try:
         return work()
     except FileNotFoundError:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        flush_directory(Path(folder).parent)
+        _make_folder(Path(folder))
         return work()
+
+
+def _make_folder(folder: Path) -> None:
+    if not folder.parent.exists():
+        _make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    flush_directory(folder.parent)
 
 
 def made_once(path: Path, make: Callable[[], str]) -> str:

@@ -138,8 +138,10 @@ class _Established:
         except ConnectionGone:
             self._end(released=False)
         finally:
-            self._discard()
-            self._close(connection)
+            try:
+                self._discard()
+            finally:
+                self._close(connection)
 
     def _talk(self, connection: socket.socket) -> bool:
         """Answer what is asked; whether the peer released the association."""
@@ -185,7 +187,10 @@ class _Established:
         for fragment in pdv.fragments(variable_field):
             message = self._assembly.take(fragment)
             if message is not None:
-                self._answer(message)
+                try:
+                    self._answer(message)
+                finally:
+                    self._discard()
 
     def _begin(self, context_id: int, command: Command) -> _File:
         """The file that a data set becomes, as far as it is known before its first byte."""
@@ -221,10 +226,7 @@ class _Established:
 
     def _stored(self, context: PresentationContext, message: Message[_File]) -> tuple[int, str]:
         file = message.content or self._begin(message.context_id, message.command)
-        try:
-            return self._handled(_Arrived(self._association, _asked(message.command, context), file.incoming))
-        finally:
-            self._discard()
+        return self._handled(_Arrived(self._association, _asked(message.command, context), file.incoming))
 
     def _handled(self, event: evt.Event) -> tuple[int, str]:
         """Status and Error Comment that the handler of pynetdicom's event gives."""

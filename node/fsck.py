@@ -26,6 +26,7 @@ from node.store import Store
 DAMAGED = "damaged"
 """Folder, beside the objects, of files that are set aside: nothing is ever deleted that somebody sent."""
 _YOUNG_SECONDS = 30.0  # an object has its file before it has its row
+_ARRIVING_SECONDS = 3600.0  # a file that is being received grows; no silence of a peer is as long
 _AT_ONCE = 1000
 
 Advance = Callable[[int, int], None]
@@ -187,14 +188,14 @@ def _unindexed(store: Store) -> Iterator[Damage]:
             )
         yield Damage(fault, path.relative_to(store.folder), advice)
     for path in sorted(store.objects.glob(f"*/*{PART}")):
-        if not _is_young(path):
+        if not _is_young(path, _ARRIVING_SECONDS):
             words = "half-written when the node was stopped; the next start removes it"
             yield Damage(Fault.ORPHANED, path.relative_to(store.folder), words)
 
 
-def _is_young(path: Path) -> bool:
+def _is_young(path: Path, seconds: float = _YOUNG_SECONDS) -> bool:
     try:
-        return time.time() - path.stat().st_mtime < _YOUNG_SECONDS
+        return time.time() - path.stat().st_mtime < seconds
     except FileNotFoundError:
         return True  # it was moved into place, or removed, just now
 

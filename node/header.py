@@ -53,6 +53,7 @@ _ASKED = (
 )
 TAGS: Mapping[str, int] = {keyword: int(tag_for_keyword(keyword) or 0) for keyword in _ASKED}
 _WANTED = frozenset(TAGS.values())
+_PIXEL_VRS = ("OB", "OW")  # whose length alone is asked for
 _PIXELS = frozenset(TAGS[keyword] for keyword in PIXELS)
 _PLAIN = re.compile(rb"[0-9A-Za-z .,;:^()/+_*#&%<>!?@'\"-]*")
 """No delimiter, escape or control character, and none that some character set has another sign for."""
@@ -119,7 +120,7 @@ class Header:
     def extent(self, keyword: str) -> tuple[int, bool]:
         """Bytes of a value, and whether its length is undefined."""
         raw = self.raw.get(TAGS[keyword])
-        if raw is not None and raw.VR in ("OB", "OW"):
+        if raw is not None and raw.VR in _PIXEL_VRS:
             return raw.length, False
         element = self.dataset[keyword]
         return len(element.value or b""), element.is_undefined_length
@@ -190,10 +191,10 @@ def _elements(encoded: bytes, at: int, end: int) -> dict[int, RawDataElement]:
         if at > end or not _FIRST_GROUP <= group < _DELIMITERS:
             raise _Irregular
         if tag in _WANTED:
-            if at > here and tag not in _PIXELS:
-                raise _Irregular
             vr = code.decode("ascii")
-            value = content[start:at] if vr in ("OB", "OW") else encoded[start:at]
+            if at > here and not (tag in _PIXELS and vr in _PIXEL_VRS):
+                raise _Irregular
+            value = content[start:at] if vr in _PIXEL_VRS else encoded[start:at]
             held = value if length else empty_value_for_VR(vr, raw=True)
             found[tag] = RawDataElement(BaseTag(tag), vr, length, held, start, False, True)  # type: ignore[arg-type]  # a view is read as bytes are
     return found

@@ -33,13 +33,12 @@ class Incoming:
             return
         try:
             self._draft.write(part)
+            if self.size >= self._look_at:
+                self._look_at += _LOOK_BYTES
+                if shortage := self._room.shortage():
+                    self._fail(StoreError(shortage, full=True))
         except OSError as error:
             self._fail(unwritable("a new object", error))
-            return
-        if self.size >= self._look_at:
-            self._look_at += _LOOK_BYTES
-            if shortage := self._room.shortage():
-                self._fail(StoreError(shortage, full=True))
 
     def whole(self) -> Draft:
         """All that came. Raises StoreError where it could not be written; ``full`` where there was no room."""

@@ -87,7 +87,7 @@ def read_facts(encoded: bytes, announced: Announced | None = None) -> ObjectFact
     return _judged(lambda: read_header(encoded), announced)
 
 
-def drafted_facts(draft: Draft, announced: Announced) -> ObjectFacts:
+def drafted_facts(draft: Draft, announced: Announced | None = None) -> ObjectFacts:
     """``read_facts`` of a file that has arrived; most are understood from their begin. Raises OSError too."""
     header = walked(draft.read(_BEGIN_BYTES), draft.size)
     return read_facts(draft.read(), announced) if header is None else _judged(lambda: header, announced)

@@ -90,10 +90,10 @@ class Store:
         ``draft`` holds the whole Part 10 file as received. When this returns, the bytes and their directory entry are
         on disk. Raises StoreError; ``full`` where there is no room.
         """
-        if shortage := self.room.shortage():
-            raise StoreError(shortage, full=True)
         name = _path(facts.sop_uid, draft.digest)
         try:
+            if shortage := self.room.shortage():
+                raise StoreError(shortage, full=True)
             with self.database.directly() as driver:
                 known = standing(driver, facts.sop_uid)
             if known.is_own:

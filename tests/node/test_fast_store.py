@@ -6,6 +6,7 @@ What the listener keeps and refuses is in test_receive.py, on both paths.
 from __future__ import annotations
 
 import importlib.metadata
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -248,6 +249,18 @@ def test_requests_that_do_not_wait_are_answered_in_their_order(either: Receiver)
         assert [type(peer.answer()) for _ in range(3)] == [C_STORE, C_ECHO, C_STORE]
         assert peer.released()
     assert [len(one) > 5000 for one in either.received] == [True, False]
+
+
+def test_a_data_set_that_belongs_to_no_c_store_is_left_aside(fast: Receiver) -> None:
+    without, announced = (struct.pack("<HHIH", 0, 0x0800, 2, kind) for kind in (0x0101, 0x0000))
+    echo = echo_command().replace(without, announced)
+    with associated(fast) as peer:
+        for _ in range(3):
+            peer.say(p_data(value(echo, command=True, context=3)), p_data(value(DATA, context=3)))
+            assert isinstance(peer.answer(), C_ECHO)
+            assert list(fast.folder.iterdir()) == []
+        assert peer.released()
+    assert fast.received == []
 
 
 def test_a_cancel_is_nothing_to_answer(either: Receiver) -> None:

@@ -10,10 +10,11 @@ import pytest
 from pydicom import Dataset, Sequence
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
-from node import header
+from node import header, objects
+from node.durable import Draft
 from node.errors import ObjectError
 from node.header import walked
-from node.objects import read_facts
+from node.objects import drafted_facts, read_facts
 from tests.dicom_files import BASELINE, dwi, encoded, in_syntax, mask, report, t2_axial
 from tests.faults.hostile import mutated
 
@@ -33,6 +34,14 @@ def said_by_pydicom(content: bytes, monkeypatch: pytest.MonkeyPatch) -> object:
     with monkeypatch.context() as patched:
         patched.setattr(header, "walked", lambda _: None)
         return said(content)
+
+
+def said_of_a_draft(draft: Draft) -> object:
+    """What is said of an object as it arrives: most are understood from their begin."""
+    try:
+        return drafted_facts(draft)
+    except ObjectError as error:
+        return error.status, str(error)
 
 
 def changed(change: Callable[[Dataset], object]) -> bytes:
@@ -70,6 +79,10 @@ WALKED = {
     ),
     "padded": changed(lambda one: one.update({"PatientID": " P 1 ", "Manufacturer": "A\\B"})),
     "empty": changed(lambda one: one.update({"PatientID": "", "StudyDate": None})),
+    "a map of floats": changed(
+        lambda one: one.update({"FloatPixelData": bytes(2 * len(one.pop("PixelData").value)), "BitsAllocated": 32})
+    ),
+    "pixels without a type": changed(lambda one: one.add_new("PixelData", "UN", one.PixelData)),
     "no rows": changed(lambda one: one.pop("Rows")),
     "too few pixels": changed(lambda one: one.update({"PixelData": one.PixelData[:-2]})),
     "no study": changed(lambda one: one.pop("StudyInstanceUID")),
@@ -89,6 +102,18 @@ LEFT_TO_PYDICOM = {
 def test_a_regular_object_is_walked_and_says_the_same(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     assert walked(content) is not None
     assert said(content) == said_by_pydicom(content, monkeypatch)
+
+
+@pytest.mark.parametrize("content", [*WALKED.values(), *LEFT_TO_PYDICOM.values()], ids=[*WALKED, *LEFT_TO_PYDICOM])
+def test_wherever_the_begin_ends_a_draft_says_what_the_whole_says(
+    content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = said(content)
+    with Draft(tmp_path) as draft:
+        draft.write(content)
+        for length in range(0, min(len(content), 3000) + 100, 61):
+            monkeypatch.setattr(objects, "_BEGIN_BYTES", length)
+            assert said_of_a_draft(draft) == expected, length
 
 
 @pytest.mark.parametrize("content", LEFT_TO_PYDICOM.values(), ids=LEFT_TO_PYDICOM)

@@ -247,7 +247,7 @@ def test_the_port_is_free_again_once_the_listener_is_closed(store: Store, data_d
     for _ in range(2):
         listener = Listener(config, store)
         listener.open()
-        with associated(config, Verification) as association:
+        with associated(config) as association:
             assert association.is_established
         listener.close()
 
