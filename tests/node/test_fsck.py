@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -98,6 +99,17 @@ def test_an_object_that_is_being_received_is_no_fault(bench: Bench, stored: Path
         connection.execute(delete(object_table))
     os.utime(stored)
     assert found(bench) == []
+
+
+def test_a_transfer_that_pauses_is_no_fault_and_what_a_stop_left_of_one_is(bench: Bench, stored: Path) -> None:
+    bench.store.prepare_folders()
+    part = bench.store.objects / "arriving" / "0123.part"
+    part.write_bytes(b"half")
+    os.utime(part, (now := time.time() - 200, now))
+    assert found(bench) == []
+    os.utime(part, (1e9, 1e9))
+    (damage,) = found(bench)
+    assert (damage.fault, damage.path.name) == (Fault.ORPHANED, part.name)
 
 
 @pytest.mark.parametrize("content", [b"no DICOM at all", encoded(SLICES[1])], ids=["noise", "another object"])
