@@ -25,7 +25,7 @@ class Incoming:
         try:
             self._draft = Draft(folder)
         except OSError as error:
-            self._fail(unwritable("a new object", error))
+            self._fail(unwritable(error))
 
     def write(self, part: bytes | memoryview) -> None:
         self.size += len(part)
@@ -38,7 +38,7 @@ class Incoming:
                 if shortage := self._room.shortage():
                     self._fail(StoreError(shortage, full=True))
         except OSError as error:
-            self._fail(unwritable("a new object", error))
+            self._fail(unwritable(error))
 
     def whole(self) -> Draft:
         """All that came. Raises StoreError where it could not be written; ``full`` where there was no room."""
@@ -56,6 +56,6 @@ class Incoming:
         self._draft, self._failure = None, failure
 
 
-def unwritable(name: str, error: OSError) -> StoreError:
-    """What it means for an object that its file cannot be written."""
-    return StoreError(f"cannot write {name}: {error}", full=error.errno in _NO_ROOM)
+def unwritable(error: OSError) -> StoreError:
+    """What it means that a file cannot be written. The reason comes early, because an Error Comment is short."""
+    return StoreError(f"cannot write: {error}", full=error.errno in _NO_ROOM)

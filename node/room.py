@@ -22,10 +22,10 @@ class Room:
         disk = os.statvfs(self.folder)
         return disk.f_bavail * disk.f_frsize
 
-    def shortage(self, size: int = 0) -> str:
-        """Why ``size`` bytes more cannot be taken, in words for IT; '' where they can."""
+    def shortage(self) -> str:
+        """Why nothing more can be taken, in words for IT; '' where it can."""
         free = self.free
-        if free - size >= self.keep_free:
+        if free >= self.keep_free:
             return ""
         return (
             f"disk full: {free / GIB:.1f} GiB free on the disk of data_dir, and [node] keep_free_gib keeps "

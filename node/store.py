@@ -110,11 +110,11 @@ class Store:
             with self.database.transaction() as connection:
                 return index(connection, facts, file)
         except OSError as error:
-            raise unwritable(name, error) from error
+            raise unwritable(error) from error
         except (OperationalError, sqlite3.OperationalError) as error:
             # The file is there and is indexed at the next start; the sender sends it again all the same.
             said = str(getattr(error, "orig", error))
-            raise StoreError(f"cannot index {name}: {said}", full="full" in said) from error
+            raise StoreError(f"cannot index: {said} ({name})", full="full" in said) from error
 
     def objects_of(self, connection: Connection, study_uids: tuple[str, ...]) -> tuple[StoredObject, ...]:
         """The objects that count of some studies, in a stable order."""

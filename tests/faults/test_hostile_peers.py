@@ -10,7 +10,8 @@ import random
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -59,20 +60,34 @@ def chance() -> random.Random:
     return random.Random(SEED)
 
 
-@contextmanager
-def nothing_left(node: RunningNode) -> Iterator[None]:
-    """Whatever happens in it, afterwards the node holds what it held, answers an echo, and has crashed nowhere."""
-    before, logged = Holding.of(node.process.pid), len(node.log)
-    yield
-    assert node.process.poll() is None
-    assert echo_seconds(node) < HONEST_SECONDS
-    deadline = time.monotonic() + CALM_SECONDS
-    while not calm(before, after := Holding.of(node.process.pid)):
-        assert time.monotonic() < deadline, f"{before} became {after}"
-        time.sleep(0.5)
-    said = node.log[logged:]
-    assert "Traceback" not in said and "thread.failed" not in said, said[-3000:]
-    assert files_outside(node.folder, OURS) == []
+@dataclass(frozen=True)
+class Before:
+    """What a node holds, and how long its log is, before somebody is hostile."""
+
+    node: RunningNode
+    holding: Holding
+    logged: int
+
+    @classmethod
+    def of(cls, node: RunningNode) -> Before:
+        return cls(node, Holding.of(node.process.pid), len(node.log))
+
+    def left(self) -> str:
+        """What should not be, in words; '' once the node is calm, answers, and has not crashed."""
+        if self.node.process.poll() is not None:
+            return "no node"
+        if (seconds := echo_seconds(self.node)) >= HONEST_SECONDS:
+            return f"an echo after {seconds:.1f} s"
+        deadline = time.monotonic() + CALM_SECONDS
+        while not calm(self.holding, after := Holding.of(self.node.process.pid)):
+            if time.monotonic() > deadline:
+                return f"{after} instead of {self.holding}"
+            time.sleep(0.5)
+        said = self.node.log[self.logged :]
+        if "Traceback" in said or "thread.failed" in said:
+            return said[-3000:]
+        outside = files_outside(self.node.folder, OURS)
+        return f"files outside the data folder: {outside}" if outside else ""
 
 
 def calm(before: Holding, after: Holding) -> bool:
@@ -96,52 +111,58 @@ def echo_seconds(node: RunningNode) -> float:
 
 
 def test_health_checks_that_connect_and_close_leave_nothing(node: RunningNode) -> None:
-    with nothing_left(node):
-        for _ in range(COUNT):
-            with socket.create_connection(("127.0.0.1", node.port), timeout=5):
-                pass
+    before = Before.of(node)
+    for _ in range(COUNT):
+        with socket.create_connection(("127.0.0.1", node.port), timeout=5):
+            pass
+    assert before.left() == ""
 
 
 def test_mutated_streams_of_pdus_leave_nothing(node: RunningNode, chance: random.Random) -> None:
-    with nothing_left(node):
-        (image,) = t2_axial(BASELINE, 1)
-        rests = (b"", store_rq(image.SOPInstanceUID, data_set(image)) + RELEASE_RQ, RELEASE_RQ, ABORT_RQ)
-        for _ in range(COUNT):
-            begin, rest = associate_rq(), chance.choice(rests)
-            if rest and chance.random() < 0.7:
-                say(node.port, begin, mutated(rest, chance))
-            else:
-                say(node.port, mutated(begin + rest, chance))
+    before = Before.of(node)
+    (image,) = t2_axial(BASELINE, 1)
+    rests = (b"", store_rq(image.SOPInstanceUID, data_set(image)) + RELEASE_RQ, RELEASE_RQ, ABORT_RQ)
+    for _ in range(COUNT):
+        begin, rest = associate_rq(), chance.choice(rests)
+        if rest and chance.random() < 0.7:
+            say(node.port, begin, mutated(rest, chance))
+        else:
+            say(node.port, mutated(begin + rest, chance))
+    assert before.left() == ""
 
 
 def test_noise_leaves_nothing(node: RunningNode, chance: random.Random) -> None:
-    with nothing_left(node):
-        for _ in range(COUNT // 3):
-            say(node.port, chance.randbytes(chance.randrange(1, 3000)))
+    before = Before.of(node)
+    for _ in range(COUNT // 3):
+        say(node.port, chance.randbytes(chance.randrange(1, 3000)))
+    assert before.left() == ""
 
 
 def test_mutated_objects_are_kept_or_refused_and_nothing_else(node: RunningNode, chance: random.Random) -> None:
     """Each is one content under one UID, over honest associations; what was taken is an object."""
-    with nothing_left(node):
-        images = t2_axial(BASELINE, 4)
-        for _ in range(COUNT):
-            image = chance.choice(images)
-            content = mutated(data_set(image), chance)
-            store = store_rq(image.SOPInstanceUID, content)
-            answers = [answer[:1] for answer in say(node.port, associate_rq(), store, RELEASE_RQ, seconds=5.0)]
-            assert answers == [b"\x02", b"\x04", b"\x06"], "accepted, answered and released, whatever the object is"
-        for path in (node.folder / "data" / "objects").glob("*/*.dcm"):
-            assert dcmread(path, stop_before_pixels=True).StudyInstanceUID
-        assert node.restage("fsck").returncode == 0
+    before = Before.of(node)
+    images = t2_axial(BASELINE, 4)
+    for _ in range(COUNT):
+        image = chance.choice(images)
+        content = mutated(data_set(image), chance)
+        store = store_rq(image.SOPInstanceUID, content)
+        answers = [answer[:1] for answer in say(node.port, associate_rq(), store, RELEASE_RQ, seconds=5.0)]
+        assert answers == [b"\x02", b"\x04", b"\x06"], "accepted, answered and released, whatever the object is"
+    for path in (node.folder / "data" / "objects").glob("*/*.dcm"):
+        assert dcmread(path, stop_before_pixels=True).StudyInstanceUID
+    assert node.restage("fsck").returncode == 0
+    assert before.left() == ""
 
 
 def test_peers_that_stop_in_the_middle_delay_nobody(node: RunningNode) -> None:
     """Half-open and slow: thirty connections that begin a PDU and say no more."""
-    with nothing_left(node), ExitStack() as stack:
+    before = Before.of(node)
+    with ExitStack() as stack:
         for number in range(30):
             connection = stack.enter_context(socket.create_connection(("127.0.0.1", node.port), timeout=5))
             connection.sendall(associate_rq()[: 1 + number * 5])
         assert echo_seconds(node) < HONEST_SECONDS
+    assert before.left() == ""
 
 
 def test_the_mutations_are_many_and_most_differ(chance: random.Random) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,15 @@ from node.room import Room
 
 def arriving(folder: Path, keep_free: int = 0) -> Incoming:
     return Incoming(folder, Room(folder, keep_free))
+
+
+def failing(number: int) -> Callable[..., None]:
+    """A system call that fails."""
+
+    def fail(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return fail
 
 
 def test_what_came_in_parts_is_one_file_with_one_digest(tmp_path: Path) -> None:
@@ -47,11 +57,7 @@ def test_a_disk_that_fails_is_told_at_the_end_and_leaves_nothing(
     incoming = arriving(tmp_path)
     incoming.write(b"a part")
     with monkeypatch.context() as patched:
-
-        def fail(*_: object) -> None:
-            raise OSError(number, os.strerror(number))
-
-        patched.setattr(os, "write", fail)
+        patched.setattr(os, "write", failing(number))
         incoming.write(b"another")
     incoming.write(b"the rest")
     with pytest.raises(StoreError, match=os.strerror(number)) as caught:
@@ -63,12 +69,9 @@ def test_a_disk_that_fails_is_told_at_the_end_and_leaves_nothing(
 def test_a_disk_on_which_nothing_can_be_removed_either_still_tells_the_first_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
-
     incoming = arriving(tmp_path)
-    monkeypatch.setattr(os, "write", fail)
-    monkeypatch.setattr(os, "unlink", fail)
+    for call in ("write", "unlink"):
+        monkeypatch.setattr(os, call, failing(errno.EROFS))
     incoming.write(b"a part")
     incoming.discard()
     with pytest.raises(StoreError, match=os.strerror(errno.EROFS)):
@@ -88,11 +91,8 @@ def test_a_long_object_is_given_up_when_the_room_is_gone(tmp_path: Path) -> None
 def test_a_data_folder_that_is_gone_is_a_failure_of_the_object_and_no_crash(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def gone(*_: object) -> None:
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-
     incoming = arriving(tmp_path)
-    monkeypatch.setattr(os, "statvfs", gone)
+    monkeypatch.setattr(os, "statvfs", failing(errno.ENOENT))
     incoming.write(bytes(17 * 1024**2))
     with pytest.raises(StoreError, match=os.strerror(errno.ENOENT)):
         incoming.whole()

@@ -17,9 +17,3 @@ def test_below_the_watermark_it_says_how_much_is_free_and_which_key_keeps_it(tmp
     words = Room(tmp_path, free + 5 * GIB).shortage()
     assert f"{free / GIB:.1f} GiB free" in words
     assert "[node] keep_free_gib" in words
-
-
-def test_what_would_cross_the_watermark_does_not_fit(tmp_path: Path) -> None:
-    room = Room(tmp_path, Room(tmp_path, 0).free - GIB)
-    assert room.shortage() == ""
-    assert room.shortage(2 * GIB) != ""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -16,13 +17,18 @@ from pipelines.training.multi_rec_networks import times_of
 from pipelines.training.multi_rec_settings import Hiding
 from tests.pipelines.made_up_recurrence import QUICK_MULTI_REC, RULE, made_up_patients
 
-COHORT = gathered(made_up_patients(), times_of(made_up_patients()))
 SIZE = QUICK_MULTI_REC.size_of(Variant.ALL)
 NOTHING = Hiding(maps=0.0, values=0.0, records=0.0)
 ROWS = torch.arange(12)
 
 
-def examples(hiding: Hiding = NOTHING, cohort: CohortArrays = COHORT) -> Examples:
+@lru_cache(maxsize=1)
+def gathered_once() -> CohortArrays:
+    return gathered(made_up_patients(), times_of(made_up_patients()))
+
+
+def examples(hiding: Hiding = NOTHING, cohort: CohortArrays | None = None) -> Examples:
+    cohort = cohort or gathered_once()
     assert SIZE.clinical is not None
     scaler = Scaler.fitted(cohort.codes, SIZE.clinical.columns)
     features = standardised(cohort, learnt(SIZE), np.arange(len(made_up_patients())))
@@ -58,8 +64,8 @@ def test_without_augmentation_the_same_rows_give_the_same_and_with_it_others() -
 def test_hidden_maps_are_absent_and_hold_nothing() -> None:
     columns = [SIZE.sequences.index(name) for name in MAPS]
     images, present, *_ = drawn(examples(), augment=False)[0]
-    assert present[:, columns].all(dim=1).tolist() == COHORT.has_maps[: len(ROWS)].tolist()
-    assert COHORT.has_maps[: len(ROWS)].any()
+    assert present[:, columns].all(dim=1).tolist() == gathered_once().has_maps[: len(ROWS)].tolist()
+    assert gathered_once().has_maps[: len(ROWS)].any()
     for shown in (drawn(examples().without_maps(), augment=False)[0], drawn(examples(Hiding(maps=1.0)))[0]):
         assert not shown[1][:, columns].any() and not shown[0][:, columns].any()
         others = [index for index in range(len(SIZE.sequences)) if index not in columns]
@@ -101,20 +107,20 @@ def test_another_scanner_scales_a_map_and_keeps_what_it_has_no_value_for(monkeyp
 def test_image_and_mask_move_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(multi_rec_examples, "NOISE", 0.0)
     monkeypatch.setattr(multi_rec_examples, "T2_GAIN", 0.0)
-    shown = COHORT.images.clone()
-    shown[:, 0] = COHORT.masks[:, 0].half()
-    images, _, *_ = drawn(examples(cohort=replace(COHORT, images=shown)))[0]
-    mask = drawn(examples(cohort=replace(COHORT, images=shown)))[1][1]
+    shown = gathered_once().images.clone()
+    shown[:, 0] = gathered_once().masks[:, 0].half()
+    images, _, *_ = drawn(examples(cohort=replace(gathered_once(), images=shown)))[0]
+    mask = drawn(examples(cohort=replace(gathered_once(), images=shown)))[1][1]
     assert torch.equal((images[:, 0] > 0.5).float(), mask[:, 0])
     assert not torch.equal(mask, drawn(examples(), augment=False)[1][1])
 
 
 def test_features_are_standardised_by_the_patients_told() -> None:
     rows = np.arange(0, 60)
-    found = standardised(COHORT, ("log_volume", "dapp_median"), rows).double().numpy()
-    volume = np.array([one["log_volume"] for one in COHORT.features])
+    found = standardised(gathered_once(), ("log_volume", "dapp_median"), rows).double().numpy()
+    volume = np.array([one["log_volume"] for one in gathered_once().features])
     expected = (volume - volume[rows].mean()) / volume[rows].std()
     assert found[:, 0] == pytest.approx(expected, abs=1e-5)
     # Who has no D is not known, and does not count in the mean of those who have it.
-    assert np.isnan(found[~COHORT.has_maps, 1]).all()
-    assert np.mean(found[rows][COHORT.has_maps[rows], 1]) == pytest.approx(0.0, abs=1e-5)
+    assert np.isnan(found[~gathered_once().has_maps, 1]).all()
+    assert np.mean(found[rows][gathered_once().has_maps[rows], 1]) == pytest.approx(0.0, abs=1e-5)
